@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Who sends which chunk to whom: the plan in the form that every executor runs.
+///
+/// A lane is a tree with its share of the data. In a lane every rank has a role. Up phase: combine the partial
+/// results of `reduce_from` with the own contribution, in that order, and hand the result to `reduce_to` (the root
+/// keeps it). Down phase: take the result from `broadcast_from` (the root has it) and hand it to `broadcast_to`.
+/// Chunks of a lane pass in ascending order, and both phases run at once, so a lane is a pipeline of chunks.
+#pragma once
+
+#include <blink/core/collective.hpp>
+#include <blink/core/error.hpp>
+#include <blink/packing/packing.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace blink {
+
+/// Marks the absence of a rank.
+inline constexpr int no_rank = -1;
+
+/// What one rank does in one lane.
+struct role {
+    std::vector<int> reduce_from;  ///< children, in the order in which their partial results are combined
+    int reduce_to = no_rank;       ///< parent that gets the partial result
+    int broadcast_from = no_rank;  ///< parent that sends the result
+    std::vector<int> broadcast_to; ///< children that get the result
+    int reduce_arc = -1;           ///< hop of the fabric towards `reduce_to`, for timing models
+    int broadcast_arc = -1;        ///< hop of the fabric from `broadcast_from`
+
+    friend bool operator==(const role&, const role&) = default;
+};
+
+/// A tree with its share of the data.
+struct lane {
+    int root = 0;
+    double share = 0;        ///< of the data; the shares of a schedule add up to 1
+    std::vector<role> roles; ///< by rank
+
+    friend bool operator==(const lane&, const lane&) = default;
+};
+
+struct schedule {
+    collective kind = collective::allreduce;
+    int ranks = 0;
+    int root = 0; ///< of a rooted collective
+    std::vector<lane> lanes;
+
+    friend bool operator==(const schedule&, const schedule&) = default;
+};
+
+/// Elements [begin, end) of the data.
+struct element_range {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return end - begin; }
+    friend constexpr bool operator==(const element_range&, const element_range&) = default;
+};
+
+/// Cuts `count` elements among the lanes by their shares, at multiples of `grain` elements (the last lane takes the
+/// rest), so that every executor and every rank cuts alike.
+[[nodiscard]] inline std::vector<element_range> split(const schedule& s, std::size_t count, std::size_t grain = 1) {
+    std::vector<element_range> ranges;
+    double sum = 0;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < s.lanes.size(); ++i) {
+        sum += s.lanes[i].share;
+        const auto ideal = static_cast<std::size_t>(sum * static_cast<double>(count));
+        const std::size_t end = i + 1 == s.lanes.size() ? count : std::clamp(ideal / grain * grain, begin, count);
+        ranges.push_back({begin, end});
+        begin = end;
+    }
+    return ranges;
+}
+
+/// A lane a tree, shares by rate.
+/// @throw plan_error for a packing without trees where there is more than one rank
+[[nodiscard]] inline schedule make_schedule(const packing& p) {
+    schedule s{p.kind, p.ranks, p.root, {}};
+    const auto empty_lane = [&](int root, double share) {
+        return lane{root, share, std::vector<role>(static_cast<std::size_t>(p.ranks))};
+    };
+    if (p.ranks == 1) {
+        s.lanes.push_back(empty_lane(0, 1.0));
+        return s;
+    }
+    if (p.trees.empty() || !(p.GBps > 0)) {
+        throw plan_error(std::string(to_string(p.kind)) + " among " + std::to_string(p.ranks) +
+                         " ranks: the packing has no trees");
+    }
+    for (const packed_tree& t : p.trees) {
+        lane l = empty_lane(t.root, t.GBps / p.GBps);
+        for (const tree_edge& e : t.edges) {
+            role& parent = l.roles.at(static_cast<std::size_t>(e.parent));
+            role& child = l.roles.at(static_cast<std::size_t>(e.child));
+            if (reduces(p.kind)) {
+                parent.reduce_from.push_back(e.child);
+                child.reduce_to = e.parent;
+                child.reduce_arc = e.up;
+            }
+            if (p.kind != collective::reduce) {
+                parent.broadcast_to.push_back(e.child);
+                child.broadcast_from = e.parent;
+                child.broadcast_arc = e.down;
+            }
+        }
+        s.lanes.push_back(std::move(l));
+    }
+    return s;
+}
+
+} // namespace blink

@@ -1,0 +1,151 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// From wires to hops: which rank can send straight to which, and which links such a hop loads.
+///
+/// A hop leads over one direct link, or through switches only (never through another GPU). The packer builds trees
+/// of hops and counts their load on the links beneath, so direct links, NVSwitches and PCIe trees are one case.
+#pragma once
+
+#include <blink/core/error.hpp>
+#include <blink/topology/topology.hpp>
+
+#include <limits>
+#include <queue>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace blink {
+
+/// Which wires a plan may use. `automatic`: NVLink and network where they join all ranks, else PCIe.
+enum class link_choice : unsigned char { automatic, nvlink, pcie, all };
+
+/// A hop from one rank to another.
+struct arc {
+    int from = 0;
+    int to = 0;
+    std::vector<int> route; ///< indices into `fabric::links`, in the order in which data cross them
+
+    friend bool operator==(const arc&, const arc&) = default;
+};
+
+/// The hops that a set of ranks has, over the links that carry them.
+struct fabric {
+    int ranks = 0;
+    int vertices = 0;        ///< ranks and switches
+    std::vector<link> links; ///< capacities; vertices 0 .. ranks-1 are the ranks
+    std::vector<arc> arcs;
+
+    friend bool operator==(const fabric&, const fabric&) = default;
+};
+
+/// Capacity of a hop alone on the wires: its narrowest link, in GB/s.
+[[nodiscard]] inline double hop_GBps(const fabric& f, const arc& a) {
+    double narrowest = std::numeric_limits<double>::infinity();
+    for (const int l : a.route) { narrowest = std::min(narrowest, f.links[static_cast<std::size_t>(l)].GBps); }
+    return narrowest;
+}
+
+namespace detail {
+
+/// Adds the hops over links accepted by `wanted`: every direct link, else the shortest way through switches, the
+/// widest among the shortest.
+template <class Wanted>
+void add_hops(fabric& f, const topology& g, Wanted wanted) {
+    std::vector<std::vector<int>> out(static_cast<std::size_t>(g.vertex_count()));
+    for (const link& l : g.links()) {
+        if (!wanted(l.kind)) { continue; }
+        out[static_cast<std::size_t>(l.from)].push_back(static_cast<int>(f.links.size()));
+        f.links.push_back(l);
+    }
+    for (int source = 0; source < g.gpu_count(); ++source) {
+        struct reached {
+            int hops = std::numeric_limits<int>::max();
+            double GBps = 0;
+            int by = -1;
+        };
+        std::vector<reached> seen(static_cast<std::size_t>(g.vertex_count()));
+        seen[static_cast<std::size_t>(source)] = {0, std::numeric_limits<double>::infinity(), -1};
+        std::queue<int> frontier;
+        frontier.push(source);
+        while (!frontier.empty()) {
+            const int v = frontier.front();
+            frontier.pop();
+            if (v != source && v < g.gpu_count()) { continue; }
+            const reached here = seen[static_cast<std::size_t>(v)];
+            for (const int index : out[static_cast<std::size_t>(v)]) {
+                const link& l = f.links[static_cast<std::size_t>(index)];
+                reached& there = seen[static_cast<std::size_t>(l.to)];
+                const double width = std::min(here.GBps, l.GBps);
+                const bool first = there.hops == std::numeric_limits<int>::max();
+                const bool wider = there.hops == here.hops + 1 && width > there.GBps;
+                if (first || wider) { there = {here.hops + 1, width, index}; }
+                if (first) { frontier.push(l.to); }
+            }
+        }
+        for (int target = 0; target < g.gpu_count(); ++target) {
+            if (target == source || seen[static_cast<std::size_t>(target)].by == -1) { continue; }
+            arc a{source, target, {}};
+            for (int v = target; v != source;) {
+                const int index = seen[static_cast<std::size_t>(v)].by;
+                a.route.insert(a.route.begin(), index);
+                v = f.links[static_cast<std::size_t>(index)].from;
+            }
+            f.arcs.push_back(std::move(a));
+        }
+    }
+}
+
+/// Ranks reachable from rank 0 by hops, and against them.
+[[nodiscard]] inline std::vector<int> unreachable_ranks(const fabric& f) {
+    std::vector<int> missing;
+    for (const bool forward : {true, false}) {
+        std::vector<bool> seen(static_cast<std::size_t>(f.ranks), false);
+        std::vector<int> stack{0};
+        seen[0] = true;
+        while (!stack.empty()) {
+            const int v = stack.back();
+            stack.pop_back();
+            for (const arc& a : f.arcs) {
+                const auto [from, to] = forward ? std::pair{a.from, a.to} : std::pair{a.to, a.from};
+                if (from == v && !seen[static_cast<std::size_t>(to)]) {
+                    seen[static_cast<std::size_t>(to)] = true;
+                    stack.push_back(to);
+                }
+            }
+        }
+        for (int v = 0; v < f.ranks; ++v) {
+            if (!seen[static_cast<std::size_t>(v)] && std::ranges::find(missing, v) == missing.end()) {
+                missing.push_back(v);
+            }
+        }
+    }
+    return missing;
+}
+
+} // namespace detail
+
+/// The hops among all GPUs of `g` (see `induced` for a subset) over the links of `choice`.
+/// @throw plan_error naming the ranks that cannot reach rank 0, or be reached from it
+[[nodiscard]] inline fabric make_fabric(const topology& g, link_choice choice = link_choice::automatic) {
+    const auto fast = [](link_kind k) { return k != link_kind::pcie; };
+    const auto slow = [](link_kind k) { return k == link_kind::pcie; };
+    fabric f{g.gpu_count(), g.vertex_count(), {}, {}};
+    if (choice != link_choice::pcie) { detail::add_hops(f, g, fast); }
+    if (choice == link_choice::automatic && !detail::unreachable_ranks(f).empty()) {
+        f.links.clear();
+        f.arcs.clear();
+        choice = link_choice::pcie;
+    }
+    if (choice == link_choice::pcie || choice == link_choice::all) { detail::add_hops(f, g, slow); }
+    if (const auto missing = detail::unreachable_ranks(f); !missing.empty()) {
+        std::string list;
+        for (const int r : missing) { list += (list.empty() ? "" : ", ") + std::to_string(r); }
+        throw plan_error(g.name() + ": no path between rank 0 and rank" + (missing.size() > 1 ? "s " : " ") + list +
+                         " over the links that may be used");
+    }
+    return f;
+}
+
+} // namespace blink
