@@ -23,19 +23,23 @@ inline void check(cudaError_t status, const char* call,
                      place.file_name() + ":" + std::to_string(place.line()));
 }
 
-/// Makes a device current for a scope.
+/// Makes a device current for a scope. Never throws, so that destructors may use it; where the device cannot be made
+/// current, the next call on it says so.
 class device_scope {
   public:
-    explicit device_scope(int device) {
-        check(cudaGetDevice(&before_), "cudaGetDevice");
-        if (device != before_) { check(cudaSetDevice(device), "cudaSetDevice"); }
+    explicit device_scope(int device) noexcept {
+        known_ = cudaGetDevice(&before_) == cudaSuccess;
+        if (!known_ || device != before_) { (void)cudaSetDevice(device); }
     }
-    ~device_scope() { (void)cudaSetDevice(before_); }
+    ~device_scope() {
+        if (known_) { (void)cudaSetDevice(before_); }
+    }
     device_scope(const device_scope&) = delete;
     device_scope& operator=(const device_scope&) = delete;
 
   private:
     int before_ = 0;
+    bool known_ = false;
 };
 
 } // namespace blink::cuda

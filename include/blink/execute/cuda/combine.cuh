@@ -9,6 +9,7 @@
 #include <blink/execute/cuda/vector.cuh>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace blink::cuda {
 
@@ -38,65 +39,64 @@ struct chunk_io {
     [[nodiscard]] __device__ T* target(int i) const { return slot != nullptr ? slot : outputs[i] + output_offset; }
 };
 
-/// Elements [from, to) of a chunk, `Width` at a time; both are multiples of `Width`. Four accesses of a thread are
-/// in flight at once.
+/// `Unroll` vectors of a thread, `stride` apart from `first` on: all loads of a source are in flight together.
 /// @param finish_ranks 0, or the number of ranks where the total is complete and the operator may finish it
-template <int Width, class T, class Op>
-__device__ inline void combine_range(const thread_group& group, std::size_t from, std::size_t to, const chunk_io<T>& io,
-                                     const Op& op, int finish_ranks) {
-    constexpr int unroll = 4;
-    const auto stride = static_cast<std::size_t>(group.threads);
-    const std::size_t end = to / Width;
-    for (std::size_t first = from / Width + static_cast<std::size_t>(group.thread); first < end;
-         first += stride * unroll) {
-        vector<T, Width> total[unroll];
+template <int Width, int Unroll, class T, class Op>
+__device__ inline void combine_vectors(std::uint32_t first, std::uint32_t stride, const chunk_io<T>& io, const Op& op,
+                                       int finish_ranks) {
+    vector<T, Width> total[Unroll];
 #pragma unroll
-        for (int u = 0; u < unroll; ++u) {
-            if (first + u * stride < end) { total[u] = load<Width>(io.own, first + u * stride); }
-        }
-        for (int c = 0; c < io.children; ++c) {
-            vector<T, Width> partial[unroll];
+    for (int u = 0; u < Unroll; ++u) { total[u] = load<Width>(io.own, first + u * stride); }
+    for (int c = 0; c < io.children; ++c) {
+        vector<T, Width> partial[Unroll];
 #pragma unroll
-            for (int u = 0; u < unroll; ++u) {
-                if (first + u * stride < end) { partial[u] = load<Width>(io.child(c), first + u * stride); }
-            }
+        for (int u = 0; u < Unroll; ++u) { partial[u] = load<Width>(io.child(c), first + u * stride); }
 #pragma unroll
-            for (int u = 0; u < unroll; ++u) {
-                if (first + u * stride < end) { combine(op, total[u], partial[u]); }
+        for (int u = 0; u < Unroll; ++u) { combine(op, total[u], partial[u]); }
+    }
+    if constexpr (finishing_operator<Op, T>) {
+        if (finish_ranks > 0) {
+#pragma unroll
+            for (int u = 0; u < Unroll; ++u) {
+#pragma unroll
+                for (int i = 0; i < Width; ++i) { total[u].v[i] = finish(op, total[u].v[i], finish_ranks); }
             }
         }
-        if constexpr (finishing_operator<Op, T>) {
-            if (finish_ranks > 0) {
+    }
+    for (int t = 0; t < io.targets; ++t) {
 #pragma unroll
-                for (int u = 0; u < unroll; ++u) {
-                    if (first + u * stride >= end) { continue; }
-#pragma unroll
-                    for (int i = 0; i < Width; ++i) { total[u].v[i] = finish(op, total[u].v[i], finish_ranks); }
-                }
-            }
-        }
-        for (int t = 0; t < io.targets; ++t) {
-#pragma unroll
-            for (int u = 0; u < unroll; ++u) {
-                if (first + u * stride < end) { store<Width>(io.target(t), first + u * stride, total[u]); }
-            }
-        }
+        for (int u = 0; u < Unroll; ++u) { store<Width>(io.target(t), first + u * stride, total[u]); }
+    }
+}
+
+/// Elements [from, to) of a chunk, `Width` at a time; both are multiples of `Width`.
+template <int Width, int Unroll, class T, class Op>
+__device__ inline void combine_range(const thread_group& group, std::uint32_t from, std::uint32_t to,
+                                     const chunk_io<T>& io, const Op& op, int finish_ranks) {
+    const auto stride = static_cast<std::uint32_t>(group.threads);
+    const std::uint32_t end = to / Width;
+    std::uint32_t i = from / Width + static_cast<std::uint32_t>(group.thread);
+    for (; i + (Unroll - 1) * stride < end; i += Unroll * stride) {
+        combine_vectors<Width, Unroll>(i, stride, io, op, finish_ranks);
+    }
+    if constexpr (Unroll > 1) {
+        for (; i < end; i += stride) { combine_vectors<Width, 1>(i, stride, io, op, finish_ranks); }
     }
 }
 
 /// A chunk of `n` elements. `wide`: every pointer is 16-byte aligned.
 template <class T, class Op>
-__device__ inline void combine_chunk(const thread_group& group, std::size_t n, const chunk_io<T>& io, bool wide,
+__device__ inline void combine_chunk(const thread_group& group, std::uint32_t n, const chunk_io<T>& io, bool wide,
                                      const Op& op, int finish_ranks) {
     constexpr int width = full_width<T>;
-    std::size_t done = 0;
+    std::uint32_t done = 0;
     if constexpr (width > 1) {
         if (wide) {
             done = n / width * width;
-            combine_range<width>(group, 0, done, io, op, finish_ranks);
+            combine_range<width, 4>(group, 0, done, io, op, finish_ranks);
         }
     }
-    combine_range<1>(group, done, n, io, op, finish_ranks);
+    combine_range<1, 1>(group, done, n, io, op, finish_ranks);
 }
 
 } // namespace blink::cuda

@@ -40,9 +40,9 @@ struct block_context {
     [[nodiscard]] __device__ std::uint64_t chunk_begin(std::uint32_t c) const {
         return begin + std::uint64_t{c} * call->chunk_elements;
     }
-    [[nodiscard]] __device__ std::size_t chunk_size(std::uint32_t c) const {
+    [[nodiscard]] __device__ std::uint32_t chunk_size(std::uint32_t c) const {
         const std::uint64_t left = elements - std::uint64_t{c} * call->chunk_elements;
-        return left < call->chunk_elements ? left : call->chunk_elements;
+        return left < call->chunk_elements ? static_cast<std::uint32_t>(left) : call->chunk_elements;
     }
     [[nodiscard]] __device__ block_flags& flags_of(int r) const { return call->flags[r][block]; }
 
@@ -202,7 +202,7 @@ template <class T>
 /// Grid: (blocks of a rank, ranks on this device); all of it must be resident at once, or blocks wait for blocks
 /// that never start until the deadline ends them.
 template <class T, class Op, device_schedule Schedule>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 2)
     tree_kernel(const __grid_constant__ tree_call<T> call, const __grid_constant__ Schedule schedule, const Op op) {
     __shared__ T* outputs[max_ranks + 1];
     const block_context<T> at = locate(call);
