@@ -11,7 +11,7 @@
 #include <blink/core/operators.hpp>
 #include <blink/execute/host/buffers.hpp>
 #include <blink/execute/host/combine.hpp>
-#include <blink/execute/host/program.hpp>
+#include <blink/execute/host/compile.hpp>
 #include <blink/execute/host/worker_pool.hpp>
 #include <blink/schedule/chunk.hpp>
 
@@ -50,9 +50,9 @@ inline constexpr std::size_t bytes_a_worker = 256_KiB;
 template <class T, class Op>
 class execution {
   public:
-    execution(const program& p, std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
-              const execute_options& options)
-        : program_(p), in_(in), out_(out), op_(op), options_(options) {
+    execution(const compiled_schedule& p, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+              const Op& op, const execute_options& options)
+        : compiled_(p), in_(in), out_(out), op_(op), options_(options) {
         const auto ranges = split(p.schedule, count, std::max<std::size_t>(1, 64 / sizeof(T)));
         for (std::size_t i = 0; i < ranges.size(); ++i) {
             if (ranges[i].size() == 0) { continue; }
@@ -97,7 +97,7 @@ class execution {
                  item = next_.fetch_add(1, std::memory_order_relaxed)) {
                 if (stopped_.load(std::memory_order_relaxed)) { return; }
                 if (options_.abort != nullptr && options_.abort->load(std::memory_order_relaxed)) {
-                    throw aborted_error(std::string(to_string(program_.schedule.kind)) + ": aborted");
+                    throw aborted_error(std::string(to_string(compiled_.schedule.kind)) + ": aborted");
                 }
                 while (item >= at->last_item) { ++at; }
                 run_chunk(*at, item - at->first_item, scratch, operands);
@@ -111,7 +111,7 @@ class execution {
 
     void run_chunk(const cut& c, std::size_t index, T* scratch, std::vector<const T*>& operands) {
         const clock::time_point start = clock::now();
-        const lane_program& steps = program_.lanes[c.lane];
+        const compiled_lane& steps = compiled_.lanes[c.lane];
         const std::size_t begin = c.range.begin + index * c.chunk;
         const std::size_t count = std::min(c.chunk, c.range.end - begin);
         const auto readable = [&](place p) -> const T* {
@@ -129,9 +129,9 @@ class execution {
                 for (const place& p : step.operands) { operands.push_back(readable(p)); }
                 const std::span<const T* const> from(operands);
                 if (step.to.in == place::kind::output) {
-                    combine<true>(writable(step.to), from, count, op_, program_.schedule.ranks);
+                    combine<true>(writable(step.to), from, count, op_, compiled_.schedule.ranks);
                 } else {
-                    combine<false>(writable(step.to), from, count, op_, program_.schedule.ranks);
+                    combine<false>(writable(step.to), from, count, op_, compiled_.schedule.ranks);
                 }
                 check_deadline(start, step.rank, c.lane, index);
             }
@@ -147,13 +147,13 @@ class execution {
         const auto waited = clock::now() - start;
         if (waited <= options_.timeout) { return; }
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
-        throw timeout_error(std::string(to_string(program_.schedule.kind)) + ": rank " + std::to_string(rank) +
+        throw timeout_error(std::string(to_string(compiled_.schedule.kind)) + ": rank " + std::to_string(rank) +
                             ", lane " + std::to_string(lane) + ", chunk " + std::to_string(chunk) + " took " +
                             std::to_string(ms) + " ms; " + std::to_string(options_.timeout.count()) +
                             " ms are allowed");
     }
 
-    const program& program_;
+    const compiled_schedule& compiled_;
     std::span<const T* const> in_;
     std::span<T* const> out_;
     const Op& op_;
@@ -178,7 +178,7 @@ class execution {
 /// @throw usage_error before anything moves: see `check_buffers`
 /// @throw timeout_error, aborted_error, or what the operator throws; the outputs are then undefined
 template <element T, class Op>
-void execute(worker_pool& pool, const program& p, std::span<const T* const> in, std::span<T* const> out,
+void execute(worker_pool& pool, const compiled_schedule& p, std::span<const T* const> in, std::span<T* const> out,
              std::size_t count, const Op& op, const execute_options& options = {}) {
     static_assert(reduction_operator<Op, T> || std::is_same_v<Op, no_operator>,
                   "the operator must be callable as T op(const T&, const T&)");
@@ -202,7 +202,7 @@ void execute(worker_pool& pool, const program& p, std::span<const T* const> in, 
 template <element T, class Op>
 void execute(const schedule& s, std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
              const execute_options& options = {}) {
-    const program p = compile(s);
+    const compiled_schedule p = compile(s);
     worker_pool pool(options.threads);
     execute(pool, p, in, out, count, op, options);
 }

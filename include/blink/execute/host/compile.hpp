@@ -47,15 +47,15 @@ struct copy_step {
 
 /// All that happens to one chunk of a lane. Only the last combination may write to an output, so that in place an
 /// input is read before it is overwritten.
-struct lane_program {
+struct compiled_lane {
     std::vector<combine_step> up;
     std::vector<copy_step> down;
     int slots = 0; ///< scratch slots of a chunk each
 };
 
-struct program {
+struct compiled_schedule {
     blink::schedule schedule;
-    std::vector<lane_program> lanes;
+    std::vector<compiled_lane> lanes;
 };
 
 namespace detail {
@@ -65,7 +65,7 @@ class lane_compiler {
   public:
     lane_compiler(const schedule& s, std::size_t index) : schedule_(s), lane_(s.lanes[index]), index_(index) {}
 
-    [[nodiscard]] lane_program compile() {
+    [[nodiscard]] compiled_lane compile() {
         if (lane_.roles.size() != static_cast<std::size_t>(schedule_.ranks)) {
             fail("has " + std::to_string(lane_.roles.size()) + " roles for " + std::to_string(schedule_.ranks) +
                  " ranks");
@@ -79,7 +79,7 @@ class lane_compiler {
         }
         if (reduces(schedule_.kind)) { reduce_up(); }
         if (schedule_.kind != collective::reduce) { broadcast_down(); }
-        return std::move(program_);
+        return std::move(compiled_);
     }
 
   private:
@@ -136,12 +136,12 @@ class lane_compiler {
                 if (from.in == place::kind::slot) { free.push_back(from.index); }
             }
             if (!root) {
-                if (free.empty()) { free.push_back(program_.slots++); }
+                if (free.empty()) { free.push_back(compiled_.slots++); }
                 step.to = {place::kind::slot, free.back()};
                 free.pop_back();
                 partial[static_cast<std::size_t>(*v)] = step.to;
             }
-            program_.up.push_back(std::move(step));
+            compiled_.up.push_back(std::move(step));
         }
     }
 
@@ -153,14 +153,14 @@ class lane_compiler {
             const int parent = role_of(v).broadcast_from;
             if (v == lane_.root && reduces(schedule_.kind)) { continue; } // already there
             const place from = v == lane_.root ? place{place::kind::input, v} : place{place::kind::output, parent};
-            program_.down.push_back({v, {place::kind::output, v}, from});
+            compiled_.down.push_back({v, {place::kind::output, v}, from});
         }
     }
 
     const schedule& schedule_;
     const lane& lane_;
     std::size_t index_;
-    lane_program program_;
+    compiled_lane compiled_;
 };
 
 } // namespace detail
@@ -169,12 +169,12 @@ class lane_compiler {
 /// @throw schedule_error naming lane and rank where a contribution would be lost or doubled, a rank would wait for
 ///        ever, or the shares do not add up to 1
 /// @throw usage_error for a collective that is none of broadcast, reduce, allreduce
-[[nodiscard]] inline program compile(schedule s) {
+[[nodiscard]] inline compiled_schedule compile(schedule s) {
     if (s.kind != collective::broadcast && s.kind != collective::reduce && s.kind != collective::allreduce) {
         throw usage_error("the host executor does not run " + std::string(to_string(s.kind)) + " yet");
     }
     if (s.ranks < 1) { throw schedule_error("a schedule for " + std::to_string(s.ranks) + " ranks"); }
-    program p{std::move(s), {}};
+    compiled_schedule p{std::move(s), {}};
     double shares = 0;
     for (std::size_t i = 0; i < p.schedule.lanes.size(); ++i) {
         p.lanes.push_back(detail::lane_compiler(p.schedule, i).compile());
