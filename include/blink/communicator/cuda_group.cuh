@@ -11,6 +11,7 @@
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/host/buffers.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines.hpp>
@@ -99,7 +100,7 @@ class cuda_group {
     void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
              const Op& op, const options& choices) {
         check_ready();
-        check_buffers<T>(kind, root, in, out, count);
+        check_memory<T>(kind, root, in, out, count);
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
         const std::size_t bytes = count * sizeof(T);
@@ -118,7 +119,7 @@ class cuda_group {
             throw usage_error("a schedule of " + std::to_string(s.ranks) + " ranks in a group of " +
                               std::to_string(size()));
         }
-        check_buffers<T>(kind, s.root, in, out, count);
+        check_memory<T>(kind, s.root, in, out, count);
         verify(s);
         check_peers(s);
         if (count == 0) { return; }
@@ -184,43 +185,24 @@ class cuda_group {
         }
     }
 
+    /// Everything about the buffers that could go wrong on the device.
     template <class T>
-    void check_buffers(collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
-                       std::size_t count) const {
-        const std::string name(to_string(kind));
-        const auto ranks = static_cast<std::size_t>(size());
-        if (in.size() != ranks || out.size() != ranks) {
-            throw usage_error(name + ": " + std::to_string(in.size()) + " inputs and " + std::to_string(out.size()) +
-                              " outputs for " + std::to_string(ranks) + " ranks");
-        }
-        if (is_rooted(kind) && (root < 0 || root >= size())) {
-            throw usage_error(name + ": root " + std::to_string(root) + " is none of the ranks 0.." +
-                              std::to_string(size() - 1));
-        }
-        if (count == 0) { return; }
-        for (int r = 0; r < size(); ++r) {
+    void check_memory(collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
+                      std::size_t count) const {
+        check_buffers(kind, root, size(), in, out, count, sizeof(T), alignof(T));
+        for (int r = 0; count > 0 && r < size(); ++r) {
             const auto i = static_cast<std::size_t>(r);
-            const bool reads = kind != collective::broadcast || r == root;
-            const bool writes = kind != collective::reduce || r == root;
-            if (reads) { check_pointer(name + ": input of rank " + std::to_string(r), in[i]); }
-            if (writes) { check_pointer(name + ": output of rank " + std::to_string(r), out[i]); }
-            if (reads && writes && in[i] != out[i] && in[i] < out[i] + count && out[i] < in[i] + count) {
-                throw usage_error(name + ": input and output of rank " + std::to_string(r) +
-                                  " overlap: give the same buffer or two apart");
-            }
+            if (reads_input(kind, root, r)) { check_on_device(kind, "in", r, in[i]); }
+            if (writes_output(kind, root, r)) { check_on_device(kind, "out", r, out[i]); }
         }
     }
 
-    template <class T>
-    static void check_pointer(const std::string& what, const T* p) {
-        if (p == nullptr) { throw usage_error(what + " is null"); }
-        if (reinterpret_cast<std::uintptr_t>(p) % alignof(T) != 0) {
-            throw usage_error(what + " is not aligned for its type");
-        }
+    static void check_on_device(collective kind, const char* which, int rank, const void* p) {
         cudaPointerAttributes attributes{};
         cuda::check(cudaPointerGetAttributes(&attributes, p), "cudaPointerGetAttributes");
         if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
-            throw usage_error(what + " is not device memory");
+            throw usage_error(std::string(to_string(kind)) + ": " + which + "[" + std::to_string(rank) +
+                              "] is not device memory");
         }
     }
 
