@@ -82,13 +82,15 @@ class group_resources {
     }
     void abort() noexcept { *static_cast<volatile std::uint64_t*>(memory_.abort) = 1; }
 
-    /// The wait that ran into its deadline, of the lowest rank that reports one; empty where none did.
+    /// The waits that ran into their deadline, by rank; empty where none did.
     [[nodiscard]] std::string fault_text() const {
+        std::string text;
         for (std::size_t r = 0; r < memory_.flags.size(); ++r) {
             const std::uint64_t word = static_cast<const volatile std::uint64_t*>(memory_.faults)[r];
-            if (word != 0) { return describe(fault::unpacked(word), memory_.timeout_ns); }
+            if (word == 0) { continue; }
+            text += (text.empty() ? "" : "; ") + describe(fault::unpacked(word), memory_.timeout_ns);
         }
-        return {};
+        return text;
     }
 
     /// Waits for all streams of the group.

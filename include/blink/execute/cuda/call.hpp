@@ -51,8 +51,7 @@ struct tree_call {
     std::byte* slots[max_ranks];
     lane_slice lanes[max_lanes];
     std::uint64_t* faults;        ///< one word a rank, in host memory
-    const std::uint64_t* abort;   ///< not 0: everyone leaves; in host memory
-    std::uint64_t* raise_abort;   ///< the same word, to be written
+    std::uint64_t* abort;         ///< not 0: everyone leaves; in host memory
     std::uint64_t timeout_ns;     ///< longest wait for a single chunk
     std::uint32_t chunk_elements; ///< per block
     std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16

@@ -83,7 +83,6 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     std::ranges::copy(shape.lanes, call.lanes);
     call.faults = memory.faults;
     call.abort = memory.abort;
-    call.raise_abort = memory.abort;
     call.timeout_ns = memory.timeout_ns;
     call.chunk_elements = shape.chunk_elements;
     call.slot_bytes = shape.slot_bytes;

@@ -4,9 +4,10 @@
 /// The arithmetic of a hop: one chunk of own elements, combined with those of the children, stored to every target.
 #pragma once
 
+#include <blink/core/config.hpp>
 #include <blink/core/operators.hpp>
-#include <blink/execute/cuda/sync.cuh>
-#include <blink/execute/cuda/vector.cuh>
+#
+#include <blink/execute/cuda/vector.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +17,7 @@ namespace blink::cuda {
 /// The operator of a hop that only copies.
 struct first_of_two {
     template <class T>
-    __device__ T operator()(const T& a, const T&) const {
+    BLINK_DEVICE_CODE T operator()(const T& a, const T&) const {
         return a;
     }
 };
@@ -33,46 +34,48 @@ struct chunk_io {
     std::size_t output_offset;
     int targets;
 
-    [[nodiscard]] __device__ const T* child(int i) const {
+    [[nodiscard]] BLINK_DEVICE_CODE const T* child(int i) const {
         return reinterpret_cast<const T*>(slots + static_cast<std::size_t>(i) * next_child);
     }
-    [[nodiscard]] __device__ T* target(int i) const { return slot != nullptr ? slot : outputs[i] + output_offset; }
+    [[nodiscard]] BLINK_DEVICE_CODE T* target(int i) const {
+        return slot != nullptr ? slot : outputs[i] + output_offset;
+    }
 };
 
 /// `Unroll` vectors of a thread, `stride` apart from `first` on: all loads of a source are in flight together.
 /// @param finish_ranks 0, or the number of ranks where the total is complete and the operator may finish it
 template <int Width, int Unroll, class T, class Op>
-__device__ inline void combine_vectors(std::uint32_t first, std::uint32_t stride, const chunk_io<T>& io, const Op& op,
-                                       int finish_ranks) {
+BLINK_DEVICE_CODE inline void combine_vectors(std::uint32_t first, std::uint32_t stride, const chunk_io<T>& io,
+                                              const Op& op, int finish_ranks) {
     vector<T, Width> total[Unroll];
-#pragma unroll
+    BLINK_UNROLL
     for (int u = 0; u < Unroll; ++u) { total[u] = load<Width>(io.own, first + u * stride); }
     for (int c = 0; c < io.children; ++c) {
         vector<T, Width> partial[Unroll];
-#pragma unroll
+        BLINK_UNROLL
         for (int u = 0; u < Unroll; ++u) { partial[u] = load<Width>(io.child(c), first + u * stride); }
-#pragma unroll
+        BLINK_UNROLL
         for (int u = 0; u < Unroll; ++u) { combine(op, total[u], partial[u]); }
     }
     if constexpr (finishing_operator<Op, T>) {
         if (finish_ranks > 0) {
-#pragma unroll
+            BLINK_UNROLL
             for (int u = 0; u < Unroll; ++u) {
-#pragma unroll
+                BLINK_UNROLL
                 for (int i = 0; i < Width; ++i) { total[u].v[i] = finish(op, total[u].v[i], finish_ranks); }
             }
         }
     }
     for (int t = 0; t < io.targets; ++t) {
-#pragma unroll
+        BLINK_UNROLL
         for (int u = 0; u < Unroll; ++u) { store<Width>(io.target(t), first + u * stride, total[u]); }
     }
 }
 
 /// Elements [from, to) of a chunk, `Width` at a time; both are multiples of `Width`.
-template <int Width, int Unroll, class T, class Op>
-__device__ inline void combine_range(const thread_group& group, std::uint32_t from, std::uint32_t to,
-                                     const chunk_io<T>& io, const Op& op, int finish_ranks) {
+template <int Width, int Unroll, class Group, class T, class Op>
+BLINK_DEVICE_CODE inline void combine_range(const Group& group, std::uint32_t from, std::uint32_t to,
+                                            const chunk_io<T>& io, const Op& op, int finish_ranks) {
     const auto stride = static_cast<std::uint32_t>(group.threads);
     const std::uint32_t end = to / Width;
     std::uint32_t i = from / Width + static_cast<std::uint32_t>(group.thread);
@@ -85,9 +88,9 @@ __device__ inline void combine_range(const thread_group& group, std::uint32_t fr
 }
 
 /// A chunk of `n` elements. `wide`: every pointer is 16-byte aligned.
-template <class T, class Op>
-__device__ inline void combine_chunk(const thread_group& group, std::uint32_t n, const chunk_io<T>& io, bool wide,
-                                     const Op& op, int finish_ranks) {
+template <class Group, class T, class Op>
+BLINK_DEVICE_CODE inline void combine_chunk(const Group& group, std::uint32_t n, const chunk_io<T>& io, bool wide,
+                                            const Op& op, int finish_ranks) {
     constexpr int width = full_width<T>;
     std::uint32_t done = 0;
     if constexpr (width > 1) {

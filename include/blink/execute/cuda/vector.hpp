@@ -4,7 +4,7 @@
 /// Sixteen bytes at a time: loads, stores and the operator over vectors of elements.
 #pragma once
 
-#include <blink/core/operators.hpp>
+#include <blink/core/config.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,23 +22,23 @@ template <class T>
 inline constexpr int full_width = 16 % sizeof(T) == 0 ? static_cast<int>(16 / sizeof(T)) : 1;
 
 template <int Width, class T>
-[[nodiscard]] __device__ inline vector<T, Width> load(const T* base, std::size_t index) {
+[[nodiscard]] BLINK_DEVICE_CODE inline vector<T, Width> load(const T* base, std::size_t index) {
     return reinterpret_cast<const vector<T, Width>*>(base)[index];
 }
 
 template <int Width, class T>
-__device__ inline void store(T* base, std::size_t index, const vector<T, Width>& x) {
+BLINK_DEVICE_CODE inline void store(T* base, std::size_t index, const vector<T, Width>& x) {
     reinterpret_cast<vector<T, Width>*>(base)[index] = x;
 }
 
 template <int Width, class T, class Op>
-__device__ inline void combine(const Op& op, vector<T, Width>& into, const vector<T, Width>& with) {
-#pragma unroll
+BLINK_DEVICE_CODE inline void combine(const Op& op, vector<T, Width>& into, const vector<T, Width>& with) {
+    BLINK_UNROLL
     for (int i = 0; i < Width; ++i) { into.v[i] = static_cast<T>(op(into.v[i], with.v[i])); }
 }
 
 /// True where 16-byte accesses at `p` are allowed.
-[[nodiscard]] __host__ __device__ inline bool aligned(const void* p) {
+[[nodiscard]] BLINK_HOST_DEVICE inline bool aligned(const void* p) {
     return (reinterpret_cast<std::uintptr_t>(p) & 15U) == 0;
 }
 
