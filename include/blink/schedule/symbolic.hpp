@@ -241,6 +241,7 @@ class symbolic_run {
                 why = "; a circle of ranks: ";
                 for (auto i = met; i != path.end(); ++i) { why += std::to_string(p_.workers[*i].rank) + " -> "; }
                 why += std::to_string(p_.workers[*met].rank);
+                w = *met;
             } else {
                 w = static_cast<std::size_t>(next);
             }
