@@ -282,11 +282,32 @@ class parser {
         return value(std::move(a));
     }
 
+    /// Steps over digits; fails where there is none.
+    void need_digits() {
+        const auto digit = [this] { return at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; };
+        if (!digit()) { fail("a digit"); }
+        while (digit()) { ++at_; }
+    }
+
     value number() {
+        const std::size_t begin = at_;
+        const auto skip = [this](std::string_view any_of) {
+            const bool found = at_ < text_.size() && any_of.find(text_[at_]) != std::string_view::npos;
+            if (found) { ++at_; }
+            return found;
+        };
+        skip("-");
+        if (!skip("0")) { need_digits(); }
+        if (skip(".")) { need_digits(); }
+        if (skip("eE")) {
+            skip("+-");
+            need_digits();
+        }
         double d = 0;
-        const auto [end, status] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), d);
-        if (status != std::errc{}) { fail("a number that a double can hold"); }
-        at_ = static_cast<std::size_t>(end - text_.data());
+        if (std::from_chars(text_.data() + begin, text_.data() + at_, d).ec != std::errc{}) {
+            at_ = begin;
+            fail("a number that a double can hold");
+        }
         return value(d);
     }
 
