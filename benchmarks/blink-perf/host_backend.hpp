@@ -6,6 +6,7 @@
 
 #include <blink/communicator/host_group.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <utility>
@@ -28,10 +29,21 @@ class host_backend {
     }
 
     template <class T, class Is>
-    [[nodiscard]] std::size_t count_if(int /*rank*/, const T* from, std::size_t n, const Is& is) {
-        std::size_t found = 0;
-        for (std::size_t i = 0; i < n; ++i) { found += is(i, from[i]) ? 1 : 0; }
-        return found;
+    [[nodiscard]] std::size_t count_if(int /*rank*/, const T* from, std::size_t n, const Is& is) const {
+        return static_cast<std::size_t>(std::count_if(from, from + n, is));
+    }
+
+    /// What must stand there is the same for all ranks, so that it is made once.
+    template <class T>
+    [[nodiscard]] std::size_t count_wrong(const pattern& data, const std::vector<T*>& out, std::size_t n) const {
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const T expected = expected_value<T>(data, i);
+            for (std::size_t r = 0; r < out.size(); ++r) {
+                wrong += holds_result(data, static_cast<int>(r)) && out[r][i] != expected ? 1 : 0;
+            }
+        }
+        return wrong;
     }
 
     /// A sample a call; host ranks have no peer.

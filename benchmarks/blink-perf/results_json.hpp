@@ -7,6 +7,7 @@
 #include <blink/core/json.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "table.hpp"
@@ -37,12 +38,14 @@ struct summary {
 [[nodiscard]] inline blink::json::value side_json(const row& r, const outcome& side) {
     const double seconds = mean(side.samples);
     const double algbw = algorithm_GBps(r.bytes, seconds);
+    blink::json::value wrong; // null where nothing was checked
+    if (side.wrong) { wrong = blink::json::value(*side.wrong); }
     blink::json::object o{
         {"time", seconds * 1e6},
         {"time_median", median(side.samples) * 1e6},
         {"alg_bw", algbw},
         {"bus_bw", algbw * bus_factor(r.what.data.kind, r.what.data.ranks)},
-        {"nwrong", side.wrong ? blink::json::value(*side.wrong) : blink::json::value()},
+        {"nwrong", std::move(wrong)},
     };
     if (!side.peer_samples.empty()) {
         o.emplace_back("nccl_time", mean(side.peer_samples) * 1e6);

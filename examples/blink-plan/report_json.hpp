@@ -39,6 +39,8 @@ namespace blink_plan {
 [[nodiscard]] inline blink::json::value to_json(const report& r) {
     const blink::plan& p = r.plan;
     const blink::packing& k = p.packing;
+    blink::json::value root;
+    if (blink::is_rooted(k.kind)) { root = blink::json::value(given(p, k.root)); }
     blink::json::array parts;
     for (const auto& part : k.bound.parts) { parts.push_back(blink::json::value::list(given(p, part))); }
     blink::json::array trees;
@@ -47,7 +49,7 @@ namespace blink_plan {
         {"topology", p.machine.name()},
         {"ranks", blink::json::value::list(p.gpus)},
         {"collective", blink::to_string(k.kind)},
-        {"root", blink::is_rooted(k.kind) ? blink::json::value(given(p, k.root)) : blink::json::value()},
+        {"root", std::move(root)},
         {"rate_GBps", k.GBps},
         {"bound_GBps", k.bound.GBps},
         {"bottleneck", blink::json::object{{"parts", std::move(parts)}, {"GBps", k.bound.GBps}}},
