@@ -32,10 +32,9 @@ struct job {
 /// What came out of it. A sample is the seconds that one call took, as the mean of calls that were timed together.
 struct outcome {
     std::vector<double> samples;
-    std::vector<double> peer_samples;      ///< of NCCL, where it was measured in turn
-    std::optional<std::size_t> wrong;      ///< elements; none where nothing was checked
-    std::size_t out_of_bounds = 0;         ///< elements next to a result that changed
-    std::optional<std::size_t> peer_wrong; ///< the same of NCCL
+    std::vector<double> peer_samples; ///< of NCCL, where it was measured in turn
+    std::optional<std::size_t> wrong; ///< elements; none where nothing was checked
+    std::size_t out_of_bounds = 0;    ///< elements next to a result that changed
 };
 
 class session {

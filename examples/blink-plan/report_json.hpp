@@ -45,20 +45,19 @@ namespace blink_plan {
     for (const auto& part : k.bound.parts) { parts.push_back(blink::json::value::list(given(p, part))); }
     blink::json::array trees;
     for (const blink::packed_tree& t : k.trees) { trees.push_back(tree_json(p, t)); }
-    blink::json::object o{
-        {"topology", p.machine.name()},
-        {"ranks", blink::json::value::list(p.gpus)},
-        {"collective", blink::to_string(k.kind)},
-        {"root", std::move(root)},
-        {"rate_GBps", k.GBps},
-        {"bound_GBps", k.bound.GBps},
-        {"bottleneck", blink::json::object{{"parts", std::move(parts)}, {"GBps", k.bound.GBps}}},
-        {"mwu", blink::json::object{{"epsilon", k.weights.epsilon},
-                                    {"iterations", k.weights.iterations},
-                                    {"candidates", k.weights.candidates},
-                                    {"rate_GBps", k.weights.GBps}}},
-        {"trees", std::move(trees)},
-        {"seconds", p.seconds}};
+    blink::json::object o{{"topology", p.machine.name()},
+                          {"ranks", blink::json::value::list(p.gpus)},
+                          {"collective", blink::to_string(k.kind)},
+                          {"root", std::move(root)},
+                          {"rate_GBps", k.GBps},
+                          {"bound_GBps", k.bound.GBps},
+                          {"bottleneck", blink::json::object{{"parts", std::move(parts)}, {"GBps", k.bound.GBps}}},
+                          {"mwu", blink::json::object{{"epsilon", k.weights.epsilon},
+                                                      {"iterations", k.weights.iterations},
+                                                      {"candidates", k.weights.candidates},
+                                                      {"rate_GBps", k.weights.GBps}}},
+                          {"trees", std::move(trees)},
+                          {"seconds", p.seconds}};
     if (!r.simulated.empty()) { o.emplace_back("simulated", simulated_json(r)); }
     return o;
 }
