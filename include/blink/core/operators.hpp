@@ -24,29 +24,56 @@ concept reduction_operator = std::copy_constructible<Op> && requires(const Op& o
     { op(a, b) } -> std::convertible_to<T>;
 };
 
+/// Stands in for the operator of a collective that combines nothing, such as a broadcast.
+struct no_operator {};
+
+namespace detail {
+
+template <class T>
+concept addable = requires(const T& a, const T& b) {
+    static_cast<T>(a + b);
+};
+
+template <class T>
+concept multipliable = requires(const T& a, const T& b) {
+    static_cast<T>(a * b);
+};
+
+template <class T>
+concept ordered = requires(const T& a, const T& b) {
+    { a < b } -> std::convertible_to<bool>;
+};
+
+template <class T>
+concept divisible = addable<T> && requires(const T& total) {
+    static_cast<T>(static_cast<float>(total));
+};
+
+} // namespace detail
+
 struct sum {
-    template <class T>
+    template <detail::addable T>
     BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T& b) const {
         return static_cast<T>(a + b);
     }
 };
 
 struct prod {
-    template <class T>
+    template <detail::multipliable T>
     BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T& b) const {
         return static_cast<T>(a * b);
     }
 };
 
 struct min {
-    template <class T>
+    template <detail::ordered T>
     BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T& b) const {
         return b < a ? b : a;
     }
 };
 
 struct max {
-    template <class T>
+    template <detail::ordered T>
     BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T& b) const {
         return a < b ? b : a;
     }
@@ -54,14 +81,16 @@ struct max {
 
 /// Sum, divided by the number of ranks once at the root; integers round towards zero.
 struct avg {
-    template <class T>
+    template <detail::divisible T>
     BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T& b) const {
         return static_cast<T>(a + b);
     }
-    template <class T>
+    template <detail::divisible T>
     BLINK_HOST_DEVICE constexpr T finish(const T& total, int ranks) const {
-        if constexpr (std::is_integral_v<T>) {
-            return static_cast<T>(total / static_cast<T>(ranks));
+        if constexpr (std::is_signed_v<T> && std::is_integral_v<T>) {
+            return static_cast<T>(total / ranks); // not narrowed before: 200 ranks are no int8
+        } else if constexpr (std::is_integral_v<T>) {
+            return static_cast<T>(total / static_cast<unsigned>(ranks));
         } else if constexpr (std::is_same_v<T, double>) {
             return total / static_cast<double>(ranks);
         } else {
