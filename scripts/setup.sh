@@ -64,14 +64,16 @@ need() {
         as_root=(sudo)
         sudo -v || { echo "sudo refused; missing packages: ${missing[*]}"; return 1; }
     fi
-    # Lists that are there already often suffice; a bare image has none.
     local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}")
-    if ! step "Installing ${missing[*]}" "${install[@]}" >"$blink_logs/first-install" 2>&1; then
-        step "Updating the package lists" "${as_root[@]}" apt-get update
-        step "Installing ${missing[*]}" "${install[@]}"
-    else
-        cat "$blink_logs/first-install"
+    local update=("${as_root[@]}" apt-get update)
+    # A bare image has no package lists; old lists may name versions that are gone.
+    if [ -z "$(find /var/lib/apt/lists -name '*Packages*' -print -quit 2>/dev/null)" ]; then
+        step "Updating the package lists" "${update[@]}"
     fi
+    step "Installing ${missing[*]}" "${install[@]}" || {
+        step "Updating the package lists" "${update[@]}"
+        step "Installing ${missing[*]}, once more" "${install[@]}"
+    }
 }
 
 # configure DIRECTORY OPTION...: a build directory below the source folder, new or brought up to date.
