@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string>
 #include <vector>
 
 namespace blink {
