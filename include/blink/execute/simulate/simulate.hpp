@@ -53,16 +53,21 @@ struct simulation {
     return {bytes, seconds, seconds > 0 ? rate_GBps(static_cast<double>(bytes), seconds) : 0, options.chunk_bytes};
 }
 
-/// The fastest of the chunk sizes 16 KiB, 32 KiB, ... 16 MiB: where a policy that learns would end.
+/// The fastest of the chunk sizes 16 MiB, 8 MiB, ... 16 KiB: where a policy that learns would end. Stops where two
+/// sizes in a row are slower, or where smaller chunks would be too many to simulate at once.
 /// @throw as `simulate`
 [[nodiscard]] inline simulation simulate_best_chunk(const schedule& s, const fabric& f, std::size_t bytes,
                                                     model_options options = {}) {
-    constexpr std::size_t most_chunks = 4096;
+    constexpr std::size_t most_chunks = 8192;
     simulation best;
-    for (options.chunk_bytes = 16_KiB; options.chunk_bytes <= 16_MiB; options.chunk_bytes *= 2) {
-        if (bytes / options.chunk_bytes > most_chunks && options.chunk_bytes < 16_MiB) { continue; }
+    int worse = 0;
+    for (options.chunk_bytes = 16_MiB; options.chunk_bytes >= 16_KiB && worse < 2; options.chunk_bytes /= 2) {
+        const std::size_t chunks = bytes / options.chunk_bytes * static_cast<std::size_t>(s.ranks);
+        if (best.chunk_bytes != 0 && chunks > most_chunks) { break; }
         const simulation one = simulate(s, f, bytes, options);
-        if (best.chunk_bytes == 0 || one.seconds < best.seconds * (1 - 1e-9)) { best = one; }
+        const bool better = best.chunk_bytes == 0 || one.seconds < best.seconds * (1 - 1e-9);
+        if (better) { best = one; }
+        worse = one.seconds > best.seconds * (1 + 1e-9) ? worse + 1 : 0;
     }
     return best;
 }
