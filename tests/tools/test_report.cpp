@@ -65,17 +65,17 @@ TEST_CASE("the bottleneck is told for every kind of certificate") {
 TEST_CASE("simulated times stand beside the baselines") {
     blink_plan::report r = made_report(blink::collective::allreduce);
     r.simulated_bytes = 1U << 20;
-    r.simulated = {{"blink", 1e-4, 10.5, 65536}, {"ring", 2.5e-4, 4.2, 131072}};
+    r.simulated = {{"blink", "Blink", 1e-4, 10.5, 65536}, {"ring", "2 PCIe rings", 2.5e-4, 4.2, 131072}};
     const std::string text = to_text(r);
     CAPTURE(text);
     CHECK(has(text, "simulated with 1 MiB"));
-    CHECK(has(text, "ring          250.00 us      4.20       128 KiB   Blink is 2.50x as fast"));
+    CHECK(has(text, "2 PCIe rings            250.00 us      4.20    128 KiB   Blink is 2.50x as fast\n"));
 }
 
 TEST_CASE("the JSON has every key of the contract, in the user's numbers") {
     blink_plan::report r = made_report(blink::collective::broadcast);
     r.simulated_bytes = 4096;
-    r.simulated = {{"blink", 1e-4, 10.5, 1024}};
+    r.simulated = {{"blink", "Blink", 1e-4, 10.5, 1024}};
     const auto o = blink::json::parse(to_json(r).dump(2));
     CHECK(o.at("topology").as_string() == "box");
     CHECK(o.at("ranks").dump() == "[2,5,7]");
