@@ -14,7 +14,8 @@ namespace blink_plan {
 
 /// One schedule's modelled time.
 struct timing {
-    std::string name; ///< `blink`, or the baseline's name
+    std::string name;  ///< `blink`, or the baseline's name
+    std::string label; ///< what it is, for people
     double seconds = 0;
     double GBps = 0; ///< bytes over seconds
     std::size_t chunk_bytes = 0;

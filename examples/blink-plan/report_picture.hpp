@@ -8,6 +8,7 @@
 #include <blink/topology/write_dot.hpp>
 #include <blink/topology/write_svg.hpp>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,10 @@ namespace blink_plan {
 }
 
 [[nodiscard]] inline std::string to_svg(const report& r) {
-    return blink::write_svg(r.plan.machine, drawn_trees(r.plan));
+    const bool pcie_only =
+        std::ranges::all_of(r.plan.fabric.links, [](const blink::link& l) { return l.kind == blink::link_kind::pcie; });
+    return blink::write_svg(r.plan.machine, drawn_trees(r.plan),
+                            pcie_only ? blink::link_choice::pcie : blink::link_choice::automatic);
 }
 
 } // namespace blink_plan

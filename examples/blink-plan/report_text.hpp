@@ -115,11 +115,13 @@ namespace blink_plan {
 }
 
 [[nodiscard]] inline std::string timings_as_table(const report& r) {
-    std::string table = "\n  simulated with " + blink::format_bytes(r.simulated_bytes) + "\n" +
-                        "                     time      GB/s         chunk\n";
+    const std::string title = "simulated with " + blink::format_bytes(r.simulated_bytes);
+    std::size_t widest = title.size();
+    for (const timing& t : r.simulated) { widest = std::max(widest, t.label.size()); }
+    std::string table = "\n  " + left(title, widest) + "         time      GB/s      chunk\n";
     for (const timing& t : r.simulated) {
-        table += "  " + left(t.name, 10) + right(blink::format_seconds(t.seconds), 13) +
-                 right(blink::format_fixed(t.GBps, 2), 10) + right(blink::format_bytes(t.chunk_bytes), 14);
+        table += "  " + left(t.label, widest) + right(blink::format_seconds(t.seconds), 13) +
+                 right(blink::format_fixed(t.GBps, 2), 10) + right(blink::format_bytes(t.chunk_bytes), 11);
         const double gain = t.seconds / r.simulated.front().seconds;
         if (&t != &r.simulated.front()) { table += "   Blink is " + blink::format_fixed(gain, 2) + "x as fast"; }
         table += "\n";
