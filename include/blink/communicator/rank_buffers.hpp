@@ -74,6 +74,12 @@ class rank_buffers {
         }
     }
 
+    rank_buffers(const rank_buffers&) = delete; // gigabytes are not copied by accident
+    rank_buffers& operator=(const rank_buffers&) = delete;
+    rank_buffers(rank_buffers&&) noexcept = default;
+    rank_buffers& operator=(rank_buffers&&) noexcept = default;
+    ~rank_buffers() = default;
+
     [[nodiscard]] int size() const noexcept { return static_cast<int>(buffers_.size()); }
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return count_ * sizeof(T); }

@@ -133,13 +133,17 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
     const auto slow = [](link_kind k) { return k == link_kind::pcie; };
     fabric f{g.gpu_count(), g.vertex_count(), {}, {}};
     if (choice != link_choice::pcie) { detail::add_hops(f, g, fast); }
-    if (choice == link_choice::automatic && !detail::unreachable_ranks(f).empty()) {
+    std::vector<int> beyond_fast;
+    if (choice == link_choice::automatic) {
+        beyond_fast = detail::unreachable_ranks(f);
+        if (beyond_fast.empty()) { return f; }
         f.links.clear();
         f.arcs.clear();
-        choice = link_choice::pcie;
     }
-    if (choice == link_choice::pcie || choice == link_choice::all) { detail::add_hops(f, g, slow); }
-    if (const auto missing = detail::unreachable_ranks(f); !missing.empty()) {
+    if (choice != link_choice::nvlink) { detail::add_hops(f, g, slow); }
+    if (auto missing = detail::unreachable_ranks(f); !missing.empty()) {
+        // Where neither sort of links joins all, the one that joins more says better who is apart.
+        if (choice == link_choice::automatic && beyond_fast.size() < missing.size()) { missing = beyond_fast; }
         std::string list;
         for (const int r : missing) { list += (list.empty() ? "" : ", ") + std::to_string(r); }
         throw plan_error(g.name() + ": no path between rank 0 and rank" + (missing.size() > 1 ? "s " : " ") + list +

@@ -28,11 +28,11 @@ namespace blink {
 /// Checks the buffers of a collective in which every rank gives and gets `count` elements of `element_bytes` each.
 /// Buffers that it does not touch may be anything. In place (in[r] == out[r]) is right; every other overlap with
 /// memory that is written is not.
-/// @param in, out ranges of pointers by rank
+/// @param in, out pointers by rank
 /// @throw usage_error naming collective, rank and buffer
-template <class In, class Out>
-void check_buffers(collective kind, int root, int ranks, const In& in, const Out& out, std::size_t count,
-                   std::size_t element_bytes, std::size_t alignment) {
+inline void check_buffers(collective kind, int root, int ranks, const std::vector<const void*>& in,
+                          const std::vector<const void*>& out, std::size_t count, std::size_t element_bytes,
+                          std::size_t alignment) {
     const auto fail = [&](const std::string& what) { throw usage_error(std::string(to_string(kind)) + ": " + what); };
     const auto number = [](auto n) { return std::to_string(n); };
     if (is_rooted(kind) && (root < 0 || root >= ranks)) {

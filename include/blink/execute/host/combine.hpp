@@ -11,6 +11,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 namespace blink::host {
 
@@ -41,12 +42,20 @@ void combine_block(T* to, std::span<const T* const> operands, std::size_t at, co
     for (std::size_t i = 0; i < Block; ++i) { to[at + i] = result[i]; }
 }
 
+/// Element i of all operands, combined from the left; recursion keeps every partial result in a variable.
+template <class T, class Op>
+T fold(std::span<const T* const> operands, std::size_t i, const Op& op) {
+    const T& last = operands.back()[i];
+    if (operands.size() == 1) { return last; }
+    return static_cast<T>(op(fold<T>(operands.first(operands.size() - 1), i, op), last));
+}
+
 } // namespace detail
 
 /// to[i] = operands[0][i] op operands[1][i] op ..., from the left; with `Finish`, then the operator's `finish`.
 /// Each element is read from all operands before it is written, so `to` may be one of them.
 template <bool Finish, class T, class Op>
-void combine(T* to, std::span<const T* const> operands, std::size_t count, const Op& op, int ranks) {
+void combine(T* to, const std::vector<const T*>& operands, std::size_t count, const Op& op, int ranks) {
     const bool alone = operands.size() == 1;
     if constexpr (!(Finish && finishing_operator<Op, T>)) {
         if (alone) {
@@ -59,16 +68,12 @@ void combine(T* to, std::span<const T* const> operands, std::size_t count, const
         constexpr std::size_t block = detail::block_bytes / sizeof(T);
         whole = alone ? 0 : count - count % block;
         for (std::size_t at = 0; at < whole; at += block) {
-            detail::combine_block<block, Finish>(to, operands, at, op, ranks);
+            detail::combine_block<block, Finish, T>(to, operands, at, op, ranks);
         }
     }
-    // The rest, and elements that are large or cannot be assigned: recursion keeps all partial results in variables.
-    const auto fold = [&](std::size_t i, std::size_t last, const auto& self) -> T {
-        if (last == 0) { return operands[0][i]; }
-        return static_cast<T>(op(self(i, last - 1, self), operands[last][i]));
-    };
+    // The rest, and elements that are large or cannot be assigned.
     for (std::size_t i = whole; i < count; ++i) {
-        const T total = fold(i, operands.size() - 1, fold);
+        const T total = detail::fold<T>(operands, i, op);
         ::new (static_cast<void*>(to + i)) T(Finish ? blink::finish(op, total, ranks) : total);
     }
 }

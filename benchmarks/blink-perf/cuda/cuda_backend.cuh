@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Ranks on GPUs: data are made and checked where they lie, time is taken by events on the stream of rank 0.
+#pragma once
+
+#include <blink/communicator/cuda_group.cuh>
+
+#include <thrust/count.h>
+#include <thrust/execution_policy.h>
+#include <thrust/iterator/counting_iterator.h>
+#include <thrust/tabulate.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "../measure.hpp"
+#include "../nccl/nccl_peer.hpp"
+#include "stopwatch.cuh"
+
+namespace blink_perf {
+
+/// Tells the index of an element that is not what `data` asks for.
+template <class T>
+struct wrong_at {
+    pattern data;
+    const T* values;
+    __device__ bool operator()(std::size_t i) const { return !(values[i] == expected_value<T>(data, i)); }
+};
+
+class cuda_backend {
+  public:
+    using samples = std::vector<double>;
+
+    cuda_backend(const blink::group_options& o, bool compare_nccl) : group_(o) {
+        if (!compare_nccl) { return; }
+        if (o.virtual_ranks > 0) {
+            throw blink::usage_error("--compare nccl: NCCL has no virtual ranks; it needs a GPU a rank");
+        }
+        std::vector<int> devices;
+        for (int r = 0; r < group_.size(); ++r) { devices.push_back(group_.device(r)); }
+        peer_.emplace(devices);
+    }
+
+    [[nodiscard]] blink::cuda_group& group() noexcept { return group_; }
+    [[nodiscard]] const blink::cuda_group& group() const noexcept { return group_; }
+    [[nodiscard]] const std::optional<nccl_peer>& peer() const noexcept { return peer_; }
+
+    template <class T, class Make>
+    void fill(int rank, T* to, std::size_t n, const Make& make) {
+        const blink::cuda::device_scope current(group_.device(rank));
+        thrust::tabulate(thrust::cuda::par.on(group_.stream(rank)), to, to + n, make);
+    }
+
+    template <class T, class Is>
+    [[nodiscard]] std::size_t count_if(int rank, const T* from, std::size_t n, const Is& is) {
+        const blink::cuda::device_scope current(group_.device(rank));
+        return static_cast<std::size_t>(
+            thrust::count_if(thrust::cuda::par.on(group_.stream(rank)), from, from + n, is));
+    }
+
+    template <class T>
+    [[nodiscard]] std::size_t count_wrong(const pattern& data, const std::vector<T*>& out, std::size_t n) {
+        std::size_t wrong = 0;
+        for (int r = 0; r < group_.size(); ++r) {
+            if (!holds_result(data, r)) { continue; }
+            const blink::cuda::device_scope current(group_.device(r));
+            const thrust::counting_iterator<std::size_t> first(0);
+            wrong += static_cast<std::size_t>(thrust::count_if(thrust::cuda::par.on(group_.stream(r)), first, first + n,
+                                                               wrong_at<T>{data, out[static_cast<std::size_t>(r)]}));
+        }
+        return wrong;
+    }
+
+    /// With NCCL, its calls and Blink's take turns.
+    template <class T, class Call>
+    [[nodiscard]] std::pair<samples, samples> time(const job& j, const std::vector<const T*>& in,
+                                                   const std::vector<T*>& out, const Call& call) {
+        std::vector<cudaStream_t> streams;
+        for (int r = 0; r < group_.size(); ++r) { streams.push_back(group_.stream(r)); }
+        const auto peer_call = [&] { peer_->run(j, in, out, streams); };
+        for (int i = 0; i < j.warmup; ++i) {
+            call();
+            if (peer_) { peer_call(); }
+        }
+        group_.synchronize();
+        if (j.graphs > 0) { return time_graphs(j, call, peer_call); }
+        return j.blocking ? time_blocking(j, call, peer_call) : time_stream(j, call, peer_call);
+    }
+
+  private:
+    /// Enqueues everything, with marks between the calls, and waits once.
+    template <class Call, class PeerCall>
+    std::pair<samples, samples> time_stream(const job& j, const Call& call, const PeerCall& peer_call) {
+        stopwatch watch(group_.device(0), group_.stream(0));
+        const int together = peer_ ? 1 : std::max(1, j.iterations / most_samples);
+        std::vector<std::pair<std::size_t, int>> own; // mark before the calls, and how many they are
+        std::size_t last = watch.mark();
+        for (int done = 0; done < j.iterations; done += together) {
+            const int now = std::min(together, j.iterations - done);
+            own.emplace_back(last, now);
+            for (int i = 0; i < now; ++i) { call(); }
+            last = watch.mark();
+            if (peer_) {
+                peer_call();
+                last = watch.mark();
+            }
+        }
+        group_.synchronize();
+        std::pair<samples, samples> result;
+        for (const auto& [mark, calls] : own) {
+            result.first.push_back(watch.between(mark, mark + 1) / calls);
+            if (peer_) { result.second.push_back(watch.between(mark + 1, mark + 2)); }
+        }
+        return result;
+    }
+
+    template <class Call, class PeerCall>
+    std::pair<samples, samples> time_blocking(const job& j, const Call& call, const PeerCall& peer_call) {
+        const auto timed = [&](const auto& one) {
+            const auto start = std::chrono::steady_clock::now();
+            one();
+            group_.synchronize();
+            return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        };
+        std::pair<samples, samples> result;
+        for (int i = 0; i < j.iterations; ++i) {
+            result.first.push_back(timed(call));
+            if (peer_) { result.second.push_back(timed(peer_call)); }
+        }
+        return result;
+    }
+
+    /// A graph holds all measured calls; each of its launches is a sample.
+    template <class Call, class PeerCall>
+    std::pair<samples, samples> time_graphs(const job& j, const Call& call, const PeerCall& peer_call) {
+        const auto repeated = [&](const auto& one) {
+            return [&one, &j] {
+                for (int i = 0; i < j.iterations; ++i) { one(); }
+            };
+        };
+        const recorded own(streams_of(group_), repeated(call));
+        std::unique_ptr<recorded> peers;
+        if (peer_) { peers = std::make_unique<recorded>(streams_of(group_), repeated(peer_call)); }
+        own.launch();
+        if (peers) { peers->launch(); }
+        group_.synchronize();
+        stopwatch watch(group_.device(0), group_.stream(0));
+        std::vector<std::size_t> marks{watch.mark()};
+        for (int g = 0; g < j.graphs; ++g) {
+            own.launch();
+            marks.push_back(watch.mark());
+            if (!peers) { continue; }
+            peers->launch();
+            marks.push_back(watch.mark());
+        }
+        group_.synchronize();
+        std::pair<samples, samples> result;
+        for (std::size_t i = 0; i + 1 < marks.size(); ++i) {
+            const double seconds = watch.between(marks[i], marks[i + 1]) / j.iterations;
+            (peers && i % 2 == 1 ? result.second : result.first).push_back(seconds);
+        }
+        return result;
+    }
+
+    static constexpr int most_samples = 10;
+
+    blink::cuda_group group_;
+    std::optional<nccl_peer> peer_;
+};
+
+} // namespace blink_perf

@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Events, graphs and the streams of a group, for timing.
+#pragma once
+
+#include <blink/communicator/cuda_group.cuh>
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace blink_perf {
+
+/// Marks on one stream and the seconds between them.
+class stopwatch {
+  public:
+    stopwatch(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
+    ~stopwatch() {
+        for (const cudaEvent_t e : marks_) { (void)cudaEventDestroy(e); }
+    }
+    stopwatch(const stopwatch&) = delete;
+    stopwatch& operator=(const stopwatch&) = delete;
+
+    /// Enqueues a mark and gives its number.
+    std::size_t mark() {
+        const blink::cuda::device_scope current(device_);
+        cudaEvent_t e = nullptr;
+        blink::cuda::check(cudaEventCreate(&e), "cudaEventCreate");
+        marks_.push_back(e);
+        blink::cuda::check(cudaEventRecord(e, stream_), "cudaEventRecord");
+        return marks_.size() - 1;
+    }
+
+    /// Seconds between two marks that were passed.
+    [[nodiscard]] double between(std::size_t from, std::size_t to) const {
+        float milliseconds = 0;
+        blink::cuda::check(cudaEventElapsedTime(&milliseconds, marks_.at(from), marks_.at(to)), "cudaEventElapsedTime");
+        return static_cast<double>(milliseconds) * 1e-3;
+    }
+
+  private:
+    int device_;
+    cudaStream_t stream_;
+    std::vector<cudaEvent_t> marks_;
+};
+
+/// A device of the group with its stream.
+struct lane_stream {
+    int device = 0;
+    cudaStream_t stream = nullptr;
+};
+
+/// Each stream of the group once.
+[[nodiscard]] inline std::vector<lane_stream> streams_of(const blink::cuda_group& g) {
+    std::vector<lane_stream> list;
+    for (int r = 0; r < g.size(); ++r) {
+        if (list.empty() || list.back().stream != g.stream(r)) { list.push_back({g.device(r), g.stream(r)}); }
+    }
+    return list;
+}
+
+/// What `call` enqueues on the streams, as a graph a device that can be launched again and again.
+class recorded {
+  public:
+    template <class Call>
+    recorded(std::vector<lane_stream> streams, const Call& call) : streams_(std::move(streams)) {
+        for (const lane_stream& s : streams_) {
+            const blink::cuda::device_scope current(s.device);
+            blink::cuda::check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeRelaxed),
+                               "cudaStreamBeginCapture");
+        }
+        call();
+        for (const lane_stream& s : streams_) {
+            const blink::cuda::device_scope current(s.device);
+            cudaGraph_t graph = nullptr;
+            blink::cuda::check(cudaStreamEndCapture(s.stream, &graph), "cudaStreamEndCapture");
+            cudaGraphExec_t ready = nullptr;
+            const cudaError_t status = cudaGraphInstantiate(&ready, graph, 0);
+            (void)cudaGraphDestroy(graph);
+            blink::cuda::check(status, "cudaGraphInstantiate");
+            graphs_.push_back(ready);
+        }
+    }
+    ~recorded() {
+        for (const cudaGraphExec_t g : graphs_) { (void)cudaGraphExecDestroy(g); }
+    }
+    recorded(const recorded&) = delete;
+    recorded& operator=(const recorded&) = delete;
+
+    void launch() const {
+        for (std::size_t i = 0; i < graphs_.size(); ++i) {
+            const blink::cuda::device_scope current(streams_[i].device);
+            blink::cuda::check(cudaGraphLaunch(graphs_[i], streams_[i].stream), "cudaGraphLaunch");
+        }
+    }
+
+  private:
+    std::vector<lane_stream> streams_;
+    std::vector<cudaGraphExec_t> graphs_;
+};
+
+} // namespace blink_perf

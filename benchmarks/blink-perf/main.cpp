@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// blink-perf: measures collectives and checks every element, in the manner of nccl-tests.
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <unistd.h>
+
+#include "options.hpp"
+#include "results_json.hpp"
+#include "session.hpp"
+#include "table.hpp"
+
+namespace {
+
+using namespace blink_perf;
+
+constexpr int wrong_elements = 1;
+constexpr int wrong_usage = 2;
+constexpr int no_plan = 3;
+constexpr int no_topology = 4;
+
+executor chosen_executor(const options& o) {
+    if (o.run_on != executor::automatic) { return o.run_on; }
+    return usable_gpus() > 0 ? executor::cuda : executor::host;
+}
+
+std::unique_ptr<session> make_session(executor e, const options& o) {
+    switch (e) {
+    case executor::cuda:
+        return make_cuda_session(o);
+    case executor::simulate:
+        return make_simulate_session(o);
+    default:
+        return make_host_session(o);
+    }
+}
+
+const char* name_of(executor e) { return e == executor::cuda ? "cuda" : e == executor::simulate ? "simulate" : "host"; }
+
+std::string host_name() {
+    std::array<char, 65> name{};
+    gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
+
+/// A word on the terminal about the step that runs now; nothing where nobody watches.
+class progress {
+  public:
+    void show(const std::string& what) const {
+        if (watched_) { std::cerr << "\r\033[K" << what << "\r" << std::flush; }
+    }
+    void clear() const { show(""); }
+
+  private:
+    bool watched_ = isatty(STDERR_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
+};
+
+void print_heading(const options& o, executor e, const session& s) {
+    const std::string step =
+        o.factor > 1 ? blink::format_fixed(o.factor, o.factor == static_cast<int>(o.factor) ? 0 : 2) + "(factor)"
+                     : std::to_string(o.step_bytes) + "(bytes)";
+    std::cout << "# blink-perf version " BLINK_TOOL_VERSION " executor: " << name_of(e) << "\n"
+              << "# Collective test starting: " << nccl_name(o.kind) << "_perf\n"
+              << "# nThread 1 nGpus " << s.ranks() << " minBytes " << o.min_bytes << " maxBytes " << o.max_bytes
+              << " step: " << step << " warmup iters: " << o.warmup << " iters: " << o.iterations
+              << " agg iters: 1 validation: " << (o.check ? 1 : 0) << " graph: " << o.graphs
+              << "\n#\n# Using devices\n";
+    const auto lines = s.rank_lines();
+    for (std::size_t r = 0; r < lines.size(); ++r) {
+        std::cout << formatted("#  Rank %2zu Group  0 Pid %6d on %10s device ", r, static_cast<int>(getpid()),
+                               host_name().c_str())
+                  << lines[r] << "\n";
+    }
+    for (const std::string& note : s.notes()) { std::cout << "# " << note << "\n"; }
+    std::cout << "#\n" << column_heads(o.compare_nccl) << std::flush;
+}
+
+row measured(session& s, const options& o, job j, std::size_t bytes) {
+    j.iterations = o.iterations;
+    j.warmup = o.warmup;
+    j.check = o.check;
+    j.graphs = o.graphs;
+    j.blocking = o.blocking;
+    j.chunk = o.chunk;
+    j.data.kind = o.kind;
+    j.data.ranks = s.ranks();
+    j.count = bytes / size_of(j.type);
+    row r{j.count * size_of(j.type), j, {}, {}};
+    r.out_of_place = s.measure(j);
+    ++j.data.seed;
+    j.in_place = true;
+    r.in_place = s.measure(j);
+    return r;
+}
+
+std::vector<int> roots(const options& o, const session& s) {
+    if (!blink::is_rooted(o.kind)) { return {0}; }
+    if (o.root >= s.ranks() || o.root < -1) {
+        throw blink::usage_error("-r " + std::to_string(o.root) + " is none of the ranks 0.." +
+                                 std::to_string(s.ranks() - 1));
+    }
+    if (o.root >= 0) { return {o.root}; }
+    std::vector<int> all;
+    for (int r = 0; r < s.ranks(); ++r) { all.push_back(r); }
+    return all;
+}
+
+std::vector<row> measure_all(session& s, const options& o, summary& total) {
+    const progress watch;
+    std::vector<row> rows;
+    const auto operators = blink::reduces(o.kind) ? o.operators : std::vector{reduction::sum};
+    for (const element_type type : o.types) {
+        for (const reduction op : operators) {
+            for (const int root : roots(o, s)) {
+                for (const std::size_t bytes : sizes(o)) {
+                    watch.show("measuring " + blink::format_bytes(bytes) + " of " + std::string(to_string(type)));
+                    job j;
+                    j.type = type;
+                    j.data.op = op;
+                    j.data.root = root;
+                    j.data.seed = 2 * rows.size();
+                    rows.push_back(measured(s, o, j, bytes));
+                    total.add(rows.back());
+                    watch.clear();
+                    std::cout << row_text(rows.back(), o.compare_nccl) << std::flush;
+                }
+            }
+        }
+    }
+    return rows;
+}
+
+int run(int argc, const char* const* argv) {
+    const auto parsed = parse_options(argc, argv);
+    if (const auto* help = std::get_if<help_text>(&parsed)) {
+        std::cout << help->text;
+        return 0;
+    }
+    const options& o = std::get<options>(parsed);
+    const executor e = chosen_executor(o);
+    const auto s = make_session(e, o);
+    print_heading(o, e, *s);
+    summary total;
+    const auto rows = measure_all(*s, o, total);
+    std::cout << "# Out of bounds values : " << total.out_of_bounds_values() << (total.ok() ? " OK" : " FAILED")
+              << "\n# Avg bus bandwidth    : " << formatted("%g", total.average_busbw()) << "\n#\n"
+              << std::flush;
+    if (!o.json.empty()) {
+        std::ofstream file(o.json);
+        file << results_json(rows, total, name_of(e)).dump(2) << "\n" << std::flush;
+        if (!file) { throw blink::usage_error("--json " + o.json + ": cannot write this file"); }
+    }
+    return total.ok() ? 0 : wrong_elements;
+}
+
+int say(int status, const std::string& what) {
+    std::cerr << "blink-perf: " << what << '\n';
+    return status;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const blink::topology_error& e) {
+        return say(no_topology, e.what());
+    } catch (const blink::usage_error& e) { return say(wrong_usage, e.what()); } catch (const blink::plan_error& e) {
+        return say(no_plan, e.what());
+    } catch (const std::exception& e) { return say(wrong_elements, e.what()); }
+}

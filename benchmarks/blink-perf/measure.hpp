@@ -1,0 +1,134 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Fill, run once, check every element, then time: the same steps on every backend.
+#pragma once
+
+#include <blink/communicator/rank_group.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "session.hpp"
+
+namespace blink_perf {
+
+/// Elements behind every buffer that nobody may touch.
+inline constexpr std::size_t guard_elements = 64;
+
+/// Makes the input of a rank; behind it, and where the rank has none, poison.
+template <class T>
+struct input_maker {
+    pattern data;
+    int rank;
+    std::size_t count;
+    BLINK_HOST_DEVICE T operator()(std::size_t i) const {
+        return i < count && holds_input(data, rank) ? input_value<T>(data, rank, i) : poison_value<T>();
+    }
+};
+
+/// Makes an output that is wrong in every element.
+template <class T>
+struct poison_maker {
+    BLINK_HOST_DEVICE T operator()(std::size_t /*i*/) const { return poison_value<T>(); }
+};
+
+/// Makes data that stay what they are, however often they are combined in place.
+template <class T>
+struct zero_maker {
+    BLINK_HOST_DEVICE T operator()(std::size_t /*i*/) const { return T{}; }
+};
+
+/// Tells a guard that was overwritten, by its bits.
+template <class T>
+struct broken_guard {
+    BLINK_HOST_DEVICE bool operator()(const T& value) const {
+        const T guard = poison_value<T>();
+        return memcmp(&value, &guard, sizeof(T)) != 0;
+    }
+};
+
+/// The `backend` concept requires the following, beside the group that runs the collectives:
+/// - `fill(rank, to, n, make)`: element i of the memory `to` of `rank` becomes `make(i)`;
+/// - `count_if(rank, from, n, is)`: for how many of the elements `is(value)` holds;
+/// - `count_wrong(data, out, n)`: how many elements of all ranks' results are not what `data` asks for;
+/// - `time(job, in, out, call)`: warms up, then times `call()`; gives the samples, and those of a peer if it has one.
+template <class B>
+concept backend = requires(B& b, const job& j, float* to, const float* from, std::size_t n,
+                           const std::vector<const float*>& in, const std::vector<float*>& out, void (*call)()) {
+    { b.group() } -> blink::rank_group;
+    b.fill(0, to, n, input_maker<float>{});
+    { b.count_if(0, from, n, broken_guard<float>{}) } -> std::same_as<std::size_t>;
+    { b.count_wrong(j.data, out, n) } -> std::same_as<std::size_t>;
+    { b.time(j, in, out, call) } -> std::same_as<std::pair<std::vector<double>, std::vector<double>>>;
+};
+
+/// The addresses of all ranks' buffers.
+template <class Pointer, class Buffers>
+[[nodiscard]] std::vector<Pointer> addresses(const Buffers& buffers) {
+    std::vector<Pointer> list;
+    for (int r = 0; r < buffers.size(); ++r) { list.push_back(buffers[r]); }
+    return list;
+}
+
+template <class T, backend Backend, class Op>
+[[nodiscard]] outcome measure_with(Backend& b, const job& j, Op op) {
+    auto& group = b.group();
+    const std::size_t n = j.count + guard_elements;
+    auto in = group.template make_buffers<T>(n);
+    auto apart = group.template make_buffers<T>(j.in_place ? 1 : n);
+    const auto from = addresses<const T*>(in);
+    const auto to = addresses<T*>(j.in_place ? in : apart);
+    blink::options choices;
+    if (j.chunk > 0) { choices.chunk = blink::fixed_chunk{j.chunk}; }
+    const auto call = [&] {
+        group.run(j.data.kind, j.data.root, std::span<const T* const>(from), std::span<T* const>(to), j.count, op,
+                  choices);
+    };
+
+    outcome result;
+    for (int r = 0; r < group.size(); ++r) {
+        b.fill(r, in[r], n, input_maker<T>{j.data, r, j.count});
+        if (!j.in_place) { b.fill(r, apart[r], n, poison_maker<T>{}); }
+    }
+    if (j.check) {
+        call();
+        group.synchronize();
+        result.wrong = b.count_wrong(j.data, to, j.count);
+    }
+    if (j.in_place && std::is_integral_v<T>) { // sums of sums would overflow
+        for (int r = 0; r < group.size(); ++r) { b.fill(r, in[r], j.count, zero_maker<T>{}); }
+    }
+    std::tie(result.samples, result.peer_samples) = b.time(j, from, to, call);
+    for (int r = 0; j.check && r < group.size(); ++r) {
+        result.out_of_bounds +=
+            b.count_if(r, to[static_cast<std::size_t>(r)] + j.count, guard_elements, broken_guard<T>{});
+    }
+    return result;
+}
+
+/// Picks the operator; without one (broadcast) the sum stands in.
+template <class T, backend Backend>
+[[nodiscard]] outcome measure_type(Backend& b, const job& j) {
+    if (!blink::reduces(j.data.kind)) { return measure_with<T>(b, j, blink::sum{}); }
+    switch (j.data.op) {
+    case reduction::prod:
+        return measure_with<T>(b, j, blink::prod{});
+    case reduction::min:
+        return measure_with<T>(b, j, blink::min{});
+    case reduction::max:
+        return measure_with<T>(b, j, blink::max{});
+    case reduction::avg:
+        return measure_with<T>(b, j, blink::avg{});
+    case reduction::sum:
+        break;
+    }
+    return measure_with<T>(b, j, blink::sum{});
+}
+
+} // namespace blink_perf

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The same collective by NCCL, one process for all GPUs, on streams of the caller's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "../nccl/nccl_library.hpp"
+#include "../session.hpp"
+
+namespace blink_perf {
+
+class nccl_peer {
+  public:
+    /// @param devices CUDA device of every rank, each once
+    explicit nccl_peer(const std::vector<int>& devices) : communicators_(devices.size()) {
+        library_.check(library_.comm_init_all(communicators_.data(), static_cast<int>(devices.size()), devices.data()),
+                       "ncclCommInitAll");
+    }
+    ~nccl_peer() {
+        for (const nccl_communicator c : communicators_) { (void)library_.comm_destroy(c); }
+    }
+    nccl_peer(const nccl_peer&) = delete;
+    nccl_peer& operator=(const nccl_peer&) = delete;
+
+    [[nodiscard]] std::string version() const { return library_.version(); }
+
+    /// Enqueues the collective of `j` on `streams`.
+    template <class T>
+    void run(const job& j, const std::vector<const T*>& in, const std::vector<T*>& out,
+             const std::vector<cudaStream_t>& streams) const {
+        library_.check(library_.group_start(), "ncclGroupStart");
+        for (std::size_t r = 0; r < communicators_.size(); ++r) {
+            library_.check(enqueue(j, in[r], out[r], communicators_[r], streams[r]), "NCCL");
+        }
+        library_.check(library_.group_end(), "ncclGroupEnd");
+    }
+
+  private:
+    int enqueue(const job& j, const void* in, void* out, nccl_communicator c, cudaStream_t stream) const {
+        const int type = static_cast<int>(j.type); // NCCL counts the types in the same order
+        constexpr std::array operators{0, 1, 3, 2, 4};
+        const int op = operators[static_cast<std::size_t>(j.data.op)];
+        switch (j.data.kind) {
+        case blink::collective::broadcast:
+            return library_.broadcast(in, out, j.count, type, j.data.root, c, stream);
+        case blink::collective::reduce:
+            return library_.reduce(in, out, j.count, type, op, j.data.root, c, stream);
+        default:
+            return library_.all_reduce(in, out, j.count, type, op, c, stream);
+        }
+    }
+
+    nccl_library library_;
+    std::vector<nccl_communicator> communicators_;
+};
+
+} // namespace blink_perf

@@ -1,0 +1,157 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "options.hpp"
+
+#include <blink/core/text.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace blink_perf {
+namespace {
+
+constexpr const char* footer = R"(
+The options are those of nccl-tests where they mean the same. Example:
+  blink-perf all_reduce -b 8 -e 128M -f 2 -g 8
+
+Exit status: 0; 1 wrong elements, or a run that failed; 2 wrong usage, or a thing that is not built or not there;
+3 no plan; 4 no topology could be read.)";
+
+/// What was typed, before it is understood.
+struct typed {
+    std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
+    std::string executor = "auto", ranks, chunk = "auto", compare;
+    int threads = 1, registered = 0, aggregate = 1;
+    bool emulate = false;
+};
+
+blink::collective collective_named(const std::string& name) {
+    for (const auto kind : {blink::collective::allreduce, blink::collective::broadcast, blink::collective::reduce}) {
+        if (name == nccl_name(kind) || name == blink::to_string(kind)) { return kind; }
+    }
+    for (const char* later :
+         {"all_gather", "allgather", "reduce_scatter", "alltoall", "scatter", "gather", "sendrecv"}) {
+        if (name == later) { throw blink::usage_error(name + " is not built yet"); }
+    }
+    throw blink::usage_error("unknown collective '" + name + "': expected all_reduce, broadcast or reduce");
+}
+
+executor executor_named(const std::string& name) {
+    if (name == "auto") { return executor::automatic; }
+    if (name == "cuda") { return executor::cuda; }
+    if (name == "host") { return executor::host; }
+    if (name == "simulate") { return executor::simulate; }
+    throw blink::usage_error("--executor '" + name + "': expected cuda, host or simulate");
+}
+
+template <class Enum, std::size_t N>
+std::vector<Enum> all_of(const std::array<std::string_view, N>&) {
+    std::vector<Enum> all;
+    for (std::size_t i = 0; i < N; ++i) { all.push_back(static_cast<Enum>(i)); }
+    return all;
+}
+
+void refuse_what_is_not_built(const typed& t) {
+    if (t.emulate) { throw blink::usage_error("--emulate: emulated links are not built yet"); }
+    if (t.registered != 0) { throw blink::usage_error("--registered 1: registered buffers are not built yet"); }
+    if (t.threads != 1) { throw blink::usage_error("-t: one thread drives all GPUs; give their number with -g"); }
+    if (t.aggregate != 1) { throw blink::usage_error("-m: aggregated calls are not built yet"); }
+    if (!t.compare.empty() && t.compare != "nccl") {
+        throw blink::usage_error("--compare '" + t.compare + "': expected nccl");
+    }
+}
+
+void understand(const typed& t, options& o) {
+    refuse_what_is_not_built(t);
+    o.kind = collective_named(t.collective);
+    o.min_bytes = blink::parse_bytes(t.min_bytes);
+    o.max_bytes = blink::parse_bytes(t.max_bytes);
+    o.step_bytes = blink::parse_bytes(t.step_bytes);
+    if (o.max_bytes < o.min_bytes) {
+        throw blink::usage_error("-e " + t.max_bytes + " is less than -b " + t.min_bytes);
+    }
+    if (o.factor == 0 && o.step_bytes == 0) { throw blink::usage_error("-i 0: expected a step of at least one byte"); }
+    if (o.factor != 0 && o.factor <= 1) { throw blink::usage_error("-f: expected a factor above 1"); }
+    if (t.type == "all") {
+        o.types = all_of<element_type>(type_names);
+    } else {
+        o.types = {type_from(t.type)};
+    }
+    if (t.op == "all") {
+        o.operators = all_of<reduction>(reduction_names);
+    } else {
+        o.operators = {reduction_from(t.op)};
+    }
+    o.run_on = executor_named(t.executor);
+    if (!t.ranks.empty()) { o.gpus = blink::parse_ranks(t.ranks); }
+    if (t.chunk != "auto") {
+        o.chunk = blink::parse_bytes(t.chunk);
+        if (o.chunk == 0) { throw blink::usage_error("--chunk 0: expected auto or a size of at least one byte"); }
+    }
+    o.compare_nccl = t.compare == "nccl";
+}
+
+} // namespace
+
+std::string nccl_name(blink::collective kind) {
+    return kind == blink::collective::allreduce ? "all_reduce" : std::string(blink::to_string(kind));
+}
+
+std::vector<std::size_t> sizes(const options& o) {
+    std::vector<std::size_t> list;
+    for (std::size_t s = o.min_bytes; s <= o.max_bytes;) {
+        list.push_back(s);
+        const auto grown = static_cast<std::size_t>(static_cast<double>(s) * o.factor);
+        s = o.factor > 1 ? std::max(s + 1, grown) : s + o.step_bytes;
+    }
+    return list;
+}
+
+std::variant<options, help_text> parse_options(int argc, const char* const* argv) {
+    options o;
+    typed t;
+    CLI::App app{"Measures a collective and checks every element, in the manner of nccl-tests.", "blink-perf"};
+    app.footer(footer);
+    app.add_option("collective", t.collective, "all_reduce, broadcast or reduce")->required();
+    app.add_option("-b,--minbytes", t.min_bytes, "smallest size, such as 8 or 64K")->capture_default_str();
+    app.add_option("-e,--maxbytes", t.max_bytes, "largest size")->capture_default_str();
+    app.add_option("-f,--stepfactor", o.factor, "factor from size to size");
+    app.add_option("-i,--stepbytes", t.step_bytes, "step from size to size, without a factor")->capture_default_str();
+    app.add_option("-g,--ngpus", o.ranks, "number of ranks (default: every GPU)")->check(CLI::Range(1, 1024));
+    app.add_option("-t,--nthreads", t.threads, "1: one thread drives all GPUs")->capture_default_str();
+    app.add_option("-n,--iters", o.iterations, "measured calls")->check(CLI::Range(1, 1000000))->capture_default_str();
+    app.add_option("-w,--warmup_iters", o.warmup, "calls before")->check(CLI::Range(0, 1000000))->capture_default_str();
+    app.add_option("-m,--agg_iters", t.aggregate, "not built yet: calls a group");
+    app.add_option("-c,--check", o.check, "1: check every element; 0: do not")->capture_default_str();
+    app.add_option("-d,--datatype", t.type, "int8 uint8 int32 uint32 int64 uint64 half float double bfloat16, or all")
+        ->capture_default_str();
+    app.add_option("-o,--op", t.op, "sum prod min max avg, or all")->capture_default_str();
+    app.add_option("-r,--root", o.root, "rank of the root; -1: each in turn")->capture_default_str();
+    app.add_option("-G,--cudagraph", o.graphs, "replay the measured calls so many times as a CUDA graph")
+        ->check(CLI::Range(0, 1000000));
+    app.add_flag("-z,--blocking", o.blocking, "wait after each call");
+    app.add_option("-T,--timeout", o.deadline_seconds, "seconds that a rank may wait for another")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--executor", t.executor, "cuda, host or simulate (default: cuda where there are GPUs, else host)");
+    app.add_option("--topology", o.topology, "probe, a machine's name, or a file (see blink-plan)");
+    app.add_option("--ranks", t.ranks, "GPUs of the topology, such as 0,1,4 or 0-3");
+    app.add_option("--virtual-ranks", o.virtual_ranks, "so many ranks on one GPU")->check(CLI::Range(1, 64));
+    app.add_flag("--emulate", t.emulate, "not built yet: pace virtual ranks to the topology's links");
+    app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
+    app.add_option("--registered", t.registered, "not built yet: 1: the ranks map each other's buffers")
+        ->check(CLI::Range(0, 1));
+    app.add_option("--compare", t.compare, "nccl: measure NCCL in turn, call by call");
+    app.add_option("--json,-J,--output_file", o.json, "file for the same numbers as JSON");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) { return help_text{app.help()}; } catch (const CLI::ParseError& e) {
+        throw blink::usage_error(std::string(e.what()) + " (see blink-perf --help)");
+    }
+    understand(t, o);
+    return o;
+}
+
+} // namespace blink_perf

@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What the user asks of blink-perf.
+#pragma once
+
+#include <blink/core/collective.hpp>
+
+#include <cstddef>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "types.hpp"
+
+namespace blink_perf {
+
+enum class executor : unsigned char { automatic, cuda, host, simulate };
+
+struct options {
+    blink::collective kind = blink::collective::allreduce;
+    std::size_t min_bytes = 32U << 20;
+    std::size_t max_bytes = 32U << 20;
+    double factor = 0;                 ///< from size to size; 0: by `step_bytes`
+    std::size_t step_bytes = 1U << 20; ///< where no factor is given
+    int ranks = 0;                     ///< 0: all that there are
+    int iterations = 20;
+    int warmup = 1;
+    bool check = true;
+    std::vector<element_type> types{element_type::float32};
+    std::vector<reduction> operators{reduction::sum};
+    int root = 0; ///< -1: each in turn
+    int graphs = 0;
+    bool blocking = false;
+    double deadline_seconds = 0; ///< 0: the executor's own
+    executor run_on = executor::automatic;
+    std::string topology;      ///< empty: what the executor finds
+    std::vector<int> gpus;     ///< of the topology; empty: the first ones
+    int virtual_ranks = 0;     ///< ranks that share a GPU; 0: one rank a GPU
+    std::size_t chunk = 0;     ///< bytes; 0: the executor chooses
+    bool compare_nccl = false; ///< measure NCCL in turn
+    std::string json;          ///< file
+};
+
+/// The text that `--help` asked for.
+struct help_text {
+    std::string text;
+};
+
+/// Reads the command line.
+/// @throw blink::usage_error for what cannot be meant, and, by name, for what is not built yet
+[[nodiscard]] std::variant<options, help_text> parse_options(int argc, const char* const* argv);
+
+/// The sizes to measure, ascending.
+[[nodiscard]] std::vector<std::size_t> sizes(const options& o);
+
+/// The name that nccl-tests gives a collective.
+[[nodiscard]] std::string nccl_name(blink::collective kind);
+
+} // namespace blink_perf

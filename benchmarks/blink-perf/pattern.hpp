@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Random input and the result that it must give, element by element, on host and device alike.
+///
+/// The inputs are whole numbers so small (for floating types: eighths of them) that every order of combination gives
+/// the same, exactly representable result; so a wrong element is one whose bits differ. The reference combines in
+/// double or in 64-bit integers with code of its own, not with the operators under test.
+#pragma once
+
+#include <blink/core/collective.hpp>
+#include <blink/core/config.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "types.hpp"
+
+namespace blink_perf {
+
+/// A whole number up to which `T` holds every whole number; of the small integers one is left for the poison.
+template <class T>
+BLINK_HOST_DEVICE constexpr std::int64_t exact_limit() {
+    if constexpr (std::is_integral_v<T>) {
+        return sizeof(T) == 1 ? std::int64_t{std::is_signed_v<T> ? 126 : 254} : std::int64_t{1} << 20;
+    } else if constexpr (sizeof(T) >= 4) {
+        return std::int64_t{1} << 20;
+    } else {
+        // Any 2-byte type: 2^k + 1 is the first whole number that does not come back.
+        return static_cast<float>(T(257.0F)) == 257.0F ? 2048 : 256;
+    }
+}
+
+/// What the data of one measurement depend on.
+struct pattern {
+    std::uint64_t seed = 0;
+    blink::collective kind = blink::collective::allreduce;
+    reduction op = reduction::sum;
+    int ranks = 1;
+    int root = 0;
+};
+
+/// splitmix64 (Steele, Lea, Flood 2014) of the element's address.
+BLINK_HOST_DEVICE constexpr std::uint64_t random_bits(std::uint64_t seed, int rank, std::size_t index) {
+    std::uint64_t z = (seed << 40) + (static_cast<std::uint64_t>(rank) << 52) + index;
+    z = (z + 1) * 0x9E3779B97F4A7C15ULL;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+}
+
+/// Wide enough for every partial result of `T`.
+template <class T>
+using wide = std::conditional_t<!std::is_integral_v<T>, double,
+                                std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>>;
+
+/// The number that stands for element `index` of `rank`, before it becomes a `T`.
+template <class T>
+BLINK_HOST_DEVICE wide<T> input_number(const pattern& p, int rank, std::size_t index) {
+    const std::uint64_t bits = random_bits(p.seed, rank, index);
+    constexpr bool has_sign = !std::is_unsigned_v<T>;
+    std::int64_t number = 0;
+    if (p.op == reduction::prod) {
+        // At most six doublings, which an int8 holds.
+        const bool may_double = (rank & 3) == 0 && rank < 24;
+        number = may_double && (bits & 1U) != 0 ? 2 : 1;
+        if (has_sign && (bits & 2U) != 0) { number = -number; }
+        return static_cast<wide<T>>(number);
+    }
+    std::int64_t limit = exact_limit<T>() / p.ranks;
+    if (limit < 1) { limit = 1; }
+    number = static_cast<std::int64_t>(bits % static_cast<std::uint64_t>(limit + 1));
+    if (has_sign && (bits >> 63) != 0) { number = -number; }
+    if constexpr (std::is_integral_v<T>) {
+        return static_cast<wide<T>>(number);
+    } else {
+        return static_cast<double>(number) / 8;
+    }
+}
+
+/// `double` reaches the 2-byte types by way of float, which holds all our numbers.
+template <class T>
+BLINK_HOST_DEVICE T narrowed(wide<T> number) {
+    if constexpr (std::is_integral_v<T> || sizeof(T) == 8) {
+        return static_cast<T>(number);
+    } else {
+        return T(static_cast<float>(number));
+    }
+}
+
+template <class T>
+BLINK_HOST_DEVICE T input_value(const pattern& p, int rank, std::size_t index) {
+    return narrowed<T>(input_number<T>(p, rank, index));
+}
+
+/// What must stand in element `index` of every rank's result (a reduce: of the root's).
+template <class T>
+BLINK_HOST_DEVICE T expected_value(const pattern& p, std::size_t index) {
+    if (p.kind == blink::collective::broadcast) { return input_value<T>(p, p.root, index); }
+    wide<T> total = input_number<T>(p, 0, index);
+    for (int rank = 1; rank < p.ranks; ++rank) {
+        const wide<T> next = input_number<T>(p, rank, index);
+        switch (p.op) {
+        case reduction::sum:
+        case reduction::avg:
+            total += next;
+            break;
+        case reduction::prod:
+            total *= next;
+            break;
+        case reduction::min:
+            total = next < total ? next : total;
+            break;
+        case reduction::max:
+            total = total < next ? next : total;
+            break;
+        }
+    }
+    if (p.op == reduction::avg) { total /= static_cast<wide<T>>(p.ranks); }
+    return narrowed<T>(total);
+}
+
+/// A value that no input and no result takes, so that an element which nobody wrote is a wrong one: not a number, or
+/// an integer beyond all that the inputs can make.
+template <class T>
+BLINK_HOST_DEVICE T poison_value() {
+    constexpr bool is_signed_integer = std::is_integral_v<T> && std::is_signed_v<T>;
+    T value{};
+    memset(&value, is_signed_integer ? 0x80 : 0xFF, sizeof(T));
+    return value;
+}
+
+/// True where rank `rank` holds a result.
+BLINK_HOST_DEVICE constexpr bool holds_result(const pattern& p, int rank) {
+    return p.kind != blink::collective::reduce || rank == p.root;
+}
+
+/// True where rank `rank` has input.
+BLINK_HOST_DEVICE constexpr bool holds_input(const pattern& p, int rank) {
+    return p.kind != blink::collective::broadcast || rank == p.root;
+}
+
+} // namespace blink_perf

@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The table as JSON, with the keys of nccl-tests and, beside them, medians.
+#pragma once
+
+#include <blink/core/json.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "table.hpp"
+
+namespace blink_perf {
+
+/// Sums up a run for the last lines and the exit status.
+struct summary {
+    std::size_t wrong = 0;
+    std::size_t out_of_bounds = 0;
+    double busbw_sum = 0;
+    std::size_t sides = 0;
+
+    void add(const row& r) {
+        for (const outcome* side : {&r.out_of_place, &r.in_place}) {
+            wrong += side->wrong.value_or(0);
+            out_of_bounds += side->out_of_bounds;
+            busbw_sum += algorithm_GBps(r.bytes, mean(side->samples)) * bus_factor(r.what.data.kind, r.what.data.ranks);
+            ++sides;
+        }
+    }
+    [[nodiscard]] double average_busbw() const { return sides > 0 ? busbw_sum / static_cast<double>(sides) : 0; }
+    /// nccl-tests counts wrong elements here; guards that were overwritten are as bad.
+    [[nodiscard]] std::size_t out_of_bounds_values() const { return wrong + out_of_bounds; }
+    [[nodiscard]] bool ok() const { return out_of_bounds_values() == 0; }
+};
+
+[[nodiscard]] inline blink::json::value side_json(const row& r, const outcome& side) {
+    const double seconds = mean(side.samples);
+    const double algbw = algorithm_GBps(r.bytes, seconds);
+    blink::json::value wrong; // null where nothing was checked
+    if (side.wrong) { wrong = blink::json::value(*side.wrong); }
+    blink::json::object o{
+        {"time", seconds * 1e6},
+        {"time_median", median(side.samples) * 1e6},
+        {"alg_bw", algbw},
+        {"bus_bw", algbw * bus_factor(r.what.data.kind, r.what.data.ranks)},
+        {"nwrong", std::move(wrong)},
+    };
+    if (!side.peer_samples.empty()) {
+        o.emplace_back("nccl_time", mean(side.peer_samples) * 1e6);
+        o.emplace_back("nccl_time_median", median(side.peer_samples) * 1e6);
+        o.emplace_back("ratio", mean(side.peer_samples) / seconds);
+    }
+    return o;
+}
+
+[[nodiscard]] inline blink::json::value results_json(const std::vector<row>& rows, const summary& s,
+                                                     const std::string& executor_name) {
+    blink::json::array list;
+    for (const row& r : rows) {
+        const bool combined = blink::reduces(r.what.data.kind);
+        list.emplace_back(blink::json::object{
+            {"size", r.bytes},
+            {"count", r.what.count},
+            {"type", to_string(r.what.type)},
+            {"redop", combined ? to_string(r.what.data.op) : "none"},
+            {"root", blink::is_rooted(r.what.data.kind) ? r.what.data.root : -1},
+            {"out_of_place", side_json(r, r.out_of_place)},
+            {"in_place", side_json(r, r.in_place)},
+        });
+    }
+    const int ranks = rows.empty() ? 0 : rows.front().what.data.ranks;
+    return blink::json::object{
+        {"executor", executor_name},
+        {"ranks", ranks},
+        {"results", std::move(list)},
+        {"out_of_bounds", blink::json::object{{"count", s.out_of_bounds_values()}, {"okay", s.ok()}}},
+        {"average_bus_bandwidth", blink::json::object{{"bandwidth", s.average_busbw()}, {"okay", s.ok()}}},
+    };
+}
+
+} // namespace blink_perf

@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "options.hpp"
+
+#include <blink/core/text.hpp>
+#include <blink/topology/machines.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <initializer_list>
+#include <utility>
+
+namespace blink_plan {
+namespace {
+
+std::string footer() {
+    std::string names;
+    for (const std::string& n : blink::machine_names()) { names += " " + n; }
+    return "\nMachines by name:" + names + R"(,
+and K boxes as dgx_a100xK or hgx_h100xK. A file holds Blink's topology JSON or the text of `nvidia-smi topo -m`;
+'-' reads it from the standard input.
+
+Examples:
+  blink-plan --topology dgx1v --ranks 0,1,4,5
+  blink-plan --topology dgx1v --collective broadcast --root 0 --format json
+  nvidia-smi topo -m | blink-plan --topology - --simulate 64M
+  blink-plan --topology dgx1v --format svg --output trees.svg
+
+Exit status: 0; 2 wrong usage, or a thing that is not built yet; 3 no plan; 4 no topology could be read.)";
+}
+
+template <class T>
+using named_values = std::initializer_list<std::pair<const char*, T>>;
+
+/// The value of `names` at `text`; `option` goes into the message.
+template <class T>
+T choice(const std::string& option, const std::string& text, named_values<T> names) {
+    std::string expected;
+    for (const auto& [name, value] : names) {
+        if (name == text) { return value; }
+        expected += (expected.empty() ? "" : ", ") + std::string(name);
+    }
+    throw blink::usage_error(option + " '" + text + "': expected one of " + expected);
+}
+
+} // namespace
+
+std::variant<options, help_text> parse_options(int argc, const char* const* argv) {
+    options o;
+    std::string ranks, collective = "allreduce", links = "auto", relays, simulate, format = "text";
+    int root = 0;
+    blink::pack_options& pack = o.planning.pack;
+
+    CLI::App app{"Plans a collective: packs spanning trees into the wires between GPUs, and shows the bound.",
+                 "blink-plan"};
+    app.footer(footer());
+    app.set_version_flag("--version", "blink-plan " BLINK_TOOL_VERSION);
+    const auto word = [&](const char* name, std::string& into, const char* what, const char* kind) {
+        return app.add_option(name, into, what)->type_name(kind);
+    };
+    word("--topology", o.topology, "probe (this machine), a machine's name, or a file", "WHAT")->capture_default_str();
+    word("--ranks", ranks, "GPUs that take part, such as 0,1,4 or 0-3 (default: all)", "LIST");
+    word("--collective", collective, "broadcast, reduce or allreduce", "NAME")->capture_default_str();
+    auto* root_option =
+        app.add_option("--root", root, "GPU that broadcasts, or gets the reduction (default: the best)");
+    word("--links", links, "auto, nvlink, pcie or all", "KIND")->capture_default_str();
+    app.add_option("--slack", pack.slack, "share of the bound given up for fewer and flatter trees")
+        ->type_name("SHARE")
+        ->capture_default_str();
+    auto* most = app.add_option("--max-trees", pack.max_trees, "at most so many trees (default: as the slack asks)");
+    word("--relays", relays, "not built yet: GPUs that only forward", "LIST");
+    word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
+    word("--format", format, "text, json, dot or svg", "NAME")->capture_default_str();
+    word("--output", o.output, "file to write (default: the standard output)", "FILE");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) { return help_text{app.help()}; } catch (const CLI::CallForVersion&) {
+        return help_text{app.version() + "\n"};
+    } catch (const CLI::ParseError& e) { throw blink::usage_error(std::string(e.what()) + " (see blink-plan --help)"); }
+
+    if (!relays.empty()) { throw blink::usage_error("--relays " + relays + ": relays are not built yet"); }
+    o.kind = blink::collective_from(collective);
+    if (o.kind == blink::collective::allgather || o.kind == blink::collective::reduce_scatter) {
+        throw blink::usage_error("--collective " + collective + ": " + collective + " is not built yet");
+    }
+    if (!(pack.slack >= 0 && pack.slack < 1)) {
+        throw blink::usage_error("--slack: expected a share from 0 to below 1");
+    }
+    if (most->count() > 0 && pack.max_trees < 1) { throw blink::usage_error("--max-trees: expected 1 or more"); }
+    o.planning.links = choice<blink::link_choice>("--links", links,
+                                                  {{"auto", blink::link_choice::automatic},
+                                                   {"nvlink", blink::link_choice::nvlink},
+                                                   {"pcie", blink::link_choice::pcie},
+                                                   {"all", blink::link_choice::all}});
+    o.format = choice<output_format>("--format", format,
+                                     {{"text", output_format::text},
+                                      {"json", output_format::json},
+                                      {"dot", output_format::dot},
+                                      {"svg", output_format::svg}});
+    if (!ranks.empty()) { o.ranks = blink::parse_ranks(ranks); }
+    if (root_option->count() > 0) { o.root = root; }
+    if (!simulate.empty()) {
+        o.simulate = blink::parse_bytes(simulate);
+        if (*o.simulate == 0) { throw blink::usage_error("--simulate 0: expected at least one byte"); }
+        if (o.format == output_format::dot || o.format == output_format::svg) {
+            throw blink::usage_error("--simulate needs --format text or json, which can show times");
+        }
+    }
+    return o;
+}
+
+} // namespace blink_plan

@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The plan's trees on the picture of the machine.
+#pragma once
+
+#include <blink/core/text.hpp>
+#include <blink/topology/write_dot.hpp>
+#include <blink/topology/write_svg.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "report.hpp"
+
+namespace blink_plan {
+
+[[nodiscard]] inline std::vector<blink::drawn_tree> drawn_trees(const blink::plan& p) {
+    std::vector<blink::drawn_tree> drawn;
+    for (const blink::packed_tree& t : p.packing.trees) {
+        blink::drawn_tree d{"tree " + std::to_string(drawn.size() + 1), t.GBps, given(p, t.root), {}};
+        for (const blink::tree_edge& e : t.edges) { d.edges.emplace_back(given(p, e.parent), given(p, e.child)); }
+        drawn.push_back(std::move(d));
+    }
+    return drawn;
+}
+
+[[nodiscard]] inline std::string to_dot(const report& r) {
+    return blink::write_dot(r.plan.machine, drawn_trees(r.plan));
+}
+
+[[nodiscard]] inline std::string to_svg(const report& r) {
+    const bool pcie_only =
+        std::ranges::all_of(r.plan.fabric.links, [](const blink::link& l) { return l.kind == blink::link_kind::pcie; });
+    return blink::write_svg(r.plan.machine, drawn_trees(r.plan),
+                            pcie_only ? blink::link_choice::pcie : blink::link_choice::automatic);
+}
+
+} // namespace blink_plan

@@ -1,0 +1,184 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// A group of ranks that are host threads' work over shared memory: what runs where there is no GPU.
+#pragma once
+
+#include <blink/communicator/options.hpp>
+#include <blink/communicator/rank_buffers.hpp>
+#include <blink/communicator/rank_group.hpp>
+#include <blink/core/error.hpp>
+#include <blink/core/operators.hpp>
+#include <blink/execute/host/executor.hpp>
+#include <blink/plan.hpp>
+#include <blink/topology/machines.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace blink {
+
+/// Ranks of one process, planned as if they were the GPUs of a machine: by default the 8 of a DGX-1V.
+///
+/// A collective runs in the call: when `run` returns, the outputs are written. An operator that throws, a timeout
+/// and an abort leave the group unusable; a usage_error does not.
+class host_group {
+  public:
+    /// @throw usage_error for a machine that has not so many GPUs, GPUs that it does not have, or negative numbers
+    explicit host_group(group_options choices = {})
+        : machine_(choices.machine ? std::move(*choices.machine) : topology(dgx1v)), gpus_(std::move(choices.gpus)),
+          timeout_(choices.timeout), pool_(choices.threads) {
+        if (choices.ranks < 0 || choices.virtual_ranks < 0) {
+            throw usage_error("host_group: a negative number of ranks");
+        }
+        if (timeout_ <= std::chrono::milliseconds::zero()) {
+            throw usage_error("host_group: a timeout of " + std::to_string(timeout_.count()) + " ms");
+        }
+        const int ranks = choices.ranks > 0 ? choices.ranks : choices.virtual_ranks;
+        if (gpus_.empty()) {
+            gpus_.resize(static_cast<std::size_t>(ranks > 0 ? ranks : machine_.gpu_count()));
+            std::iota(gpus_.begin(), gpus_.end(), 0);
+        }
+        if (ranks > 0 && ranks != size()) {
+            throw usage_error("host_group: " + std::to_string(ranks) + " ranks, but " + std::to_string(size()) +
+                              " GPUs are named");
+        }
+        (void)induced(machine_, gpus_); // names a GPU that the machine does not have, or that is given twice
+    }
+    host_group(const host_group&) = delete;
+    host_group& operator=(const host_group&) = delete;
+
+    [[nodiscard]] int size() const noexcept { return static_cast<int>(gpus_.size()); }
+    [[nodiscard]] group_status status() const noexcept { return status_.load(std::memory_order_acquire); }
+
+    /// The plan that such a collective uses; made on the first call, and kept as long as the group.
+    /// @throw plan_error, usage_error: see `make_plan`
+    [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
+        return ready_for(kind, root, planning).made;
+    }
+
+    /// @throw std::bad_alloc
+    template <element T>
+    [[nodiscard]] rank_buffers<T> make_buffers(std::size_t count) const {
+        return rank_buffers<T>(std::make_shared<host_memory>(), size(), count);
+    }
+
+    /// Runs a collective; see `rank_group` and `host::execute`.
+    /// @throw usage_error, plan_error before anything moves
+    /// @throw timeout_error, aborted_error, what the operator throws; the group is then unusable
+    template <element T, collective_operator<T> Op>
+    void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+             const Op& op, const options& choices = {}) {
+        const in_use only_one(busy_, kind);
+        throw_if_unusable();
+        if (is_rooted(kind) && root == best_root) {
+            throw usage_error(std::string(to_string(kind)) + ": no root is given");
+        }
+        const ready& r = ready_for(kind, root, planning(choices));
+        try {
+            host::execute<T>(pool_, r.compiled, in, out, count, op,
+                             {.chunk = choices.chunk, .timeout = timeout_, .abort = &stop_});
+        } catch (const usage_error&) {
+            throw; // nothing has moved
+        } catch (const timeout_error&) {
+            keep_failure(group_status::timed_out);
+            throw;
+        } catch (const aborted_error&) {
+            keep_failure(group_status::aborted);
+            throw;
+        } catch (...) {
+            keep_failure(group_status::failed);
+            throw;
+        }
+    }
+
+    /// Nothing is left to wait for; throws what went wrong in an earlier call, again and again.
+    void synchronize() const {
+        if (failure_) { std::rethrow_exception(failure_); }
+        if (stop_.load(std::memory_order_acquire)) { throw aborted_error("the group was aborted"); }
+    }
+
+    /// Ends a running collective soon, from any thread, and makes the group unusable.
+    void abort() noexcept {
+        group_status expected = group_status::ready;
+        status_.compare_exchange_strong(expected, group_status::aborted, std::memory_order_acq_rel);
+        stop_.store(true, std::memory_order_release);
+    }
+
+  private:
+    struct ready {
+        plan made;
+        host::compiled_schedule compiled;
+    };
+    using key = std::tuple<collective, int, link_choice, double, int, double>;
+
+    /// Two threads in one group at once are refused, not queued.
+    class in_use {
+      public:
+        in_use(std::atomic<bool>& busy, collective kind) : busy_(busy) {
+            if (busy_.exchange(true, std::memory_order_acquire)) {
+                throw usage_error(std::string(to_string(kind)) + ": another thread is using the group");
+            }
+        }
+        in_use(const in_use&) = delete;
+        in_use& operator=(const in_use&) = delete;
+        ~in_use() { busy_.store(false, std::memory_order_release); }
+
+      private:
+        std::atomic<bool>& busy_;
+    };
+
+    const ready& ready_for(collective kind, int root, const plan_options& planning) {
+        if (!is_rooted(kind)) { root = best_root; }
+        const key k{kind, root, planning.links, planning.pack.slack, planning.pack.max_trees, planning.pack.epsilon};
+        auto found = plans_.find(k);
+        if (found == plans_.end()) {
+            plan made = make_plan(machine_, gpus_, kind, root, planning);
+            host::compiled_schedule compiled = host::compile(made.schedule);
+            found = plans_.emplace(k, ready{std::move(made), std::move(compiled)}).first;
+        }
+        return found->second;
+    }
+
+    void keep_failure(group_status what) noexcept {
+        failure_ = std::current_exception();
+        status_.store(what, std::memory_order_release);
+    }
+
+    void throw_if_unusable() const {
+        switch (status()) {
+        case group_status::ready:
+            return;
+        case group_status::aborted:
+            throw aborted_error("the group was aborted");
+        case group_status::timed_out:
+            throw timeout_error("the group is unusable: an earlier call timed out");
+        case group_status::failed:
+            throw aborted_error("the group is unusable: an earlier call failed");
+        }
+    }
+
+    topology machine_;
+    std::vector<int> gpus_;
+    std::chrono::milliseconds timeout_;
+    host::worker_pool pool_;
+    std::map<key, ready> plans_;
+    std::atomic<bool> busy_{false};
+    std::atomic<bool> stop_{false};
+    std::atomic<group_status> status_{group_status::ready};
+    std::exception_ptr failure_;
+};
+
+static_assert(rank_group<host_group>);
+
+} // namespace blink

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <doctest/doctest.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "results_json.hpp"
+#include "table.hpp"
+
+namespace {
+
+blink_perf::row made_row() {
+    blink_perf::row r;
+    r.bytes = 1U << 20;
+    r.what.data = {0, blink::collective::allreduce, blink_perf::reduction::sum, 4, 0};
+    r.what.count = 1U << 18;
+    r.out_of_place.samples = {1e-4, 3e-4};
+    r.out_of_place.wrong = 0;
+    r.in_place.samples = {1e-4};
+    return r;
+}
+
+std::vector<std::string> words(const std::string& line) {
+    std::istringstream in(line);
+    std::vector<std::string> list;
+    for (std::string w; in >> w;) { list.push_back(w); }
+    return list;
+}
+
+} // namespace
+
+TEST_CASE("a row has the thirteen columns of nccl-tests") {
+    const std::string line = row_text(made_row(), false);
+    CHECK(words(line) == std::vector<std::string>{"1048576", "262144", "float", "sum", "-1", "200.00", "5.24", "7.86",
+                                                  "0", "100.00", "10.49", "15.73", "N/A"});
+    CHECK(line.substr(0, 56) == "     1048576        262144     float     sum      -1   2");
+}
+
+TEST_CASE("a comparison adds two columns a side") {
+    blink_perf::row r = made_row();
+    r.out_of_place.peer_samples = {4e-4};
+    r.in_place.peer_samples = {5e-5};
+    const auto w = words(row_text(r, true));
+    REQUIRE(w.size() == 17);
+    CHECK(w[9] == "400.00");
+    CHECK(w[10] == "2.00");
+    CHECK(w[16] == "0.50");
+}
+
+TEST_CASE("a broadcast has no operator, and a root") {
+    blink_perf::row r = made_row();
+    r.what.data.kind = blink::collective::broadcast;
+    r.what.data.root = 3;
+    const auto w = words(row_text(r, false));
+    CHECK(w[3] == "none");
+    CHECK(w[4] == "3");
+    CHECK(w[6] == w[7]);
+}
+
+TEST_CASE("numbers keep to their columns") {
+    CHECK(blink_perf::fitted(1.234, 7) == "1.23");
+    CHECK(blink_perf::fitted(12345.67, 7) == "12346");
+    CHECK(blink_perf::fitted(1234.567, 7) == "1234.6");
+}
+
+TEST_CASE("medians do not mind one slow call") {
+    CHECK(blink_perf::median({}) == 0);
+    CHECK(blink_perf::median({5}) == 5);
+    CHECK(blink_perf::median({9, 1, 2}) == 2);
+    CHECK(blink_perf::median({9, 1, 2, 4}) == 3);
+}
+
+TEST_CASE("one wrong element, or one overwritten guard, fails a run") {
+    blink_perf::summary good;
+    good.add(made_row());
+    CHECK(good.ok());
+    CHECK(good.average_busbw() == doctest::Approx((7.864 + 15.729) / 2).epsilon(0.001));
+    blink_perf::row r = made_row();
+    r.out_of_place.wrong = 1;
+    blink_perf::summary wrong;
+    wrong.add(r);
+    CHECK_FALSE(wrong.ok());
+    blink_perf::row g = made_row();
+    g.in_place.out_of_bounds = 1;
+    blink_perf::summary guard;
+    guard.add(g);
+    CHECK_FALSE(guard.ok());
+}
+
+TEST_CASE("the JSON has the keys of nccl-tests") {
+    const std::vector rows{made_row()};
+    blink_perf::summary s;
+    s.add(rows[0]);
+    const auto o = blink_perf::results_json(rows, s, "host");
+    const auto& first = o.at("results").as_array().at(0);
+    CHECK(first.at("size").as_number() == 1 << 20);
+    CHECK(first.at("redop").as_string() == "sum");
+    CHECK(first.at("out_of_place").at("time").as_number() == doctest::Approx(200));
+    CHECK(first.at("out_of_place").at("nwrong").as_number() == 0);
+    CHECK(first.at("in_place").at("nwrong").is_null());
+    CHECK(o.at("average_bus_bandwidth").at("okay").as_bool());
+}
