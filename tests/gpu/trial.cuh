@@ -10,7 +10,6 @@
 #include <thrust/count.h>
 #include <thrust/device_ptr.h>
 #include <thrust/execution_policy.h>
-#include <thrust/iterator/counting_iterator.h>
 #include <thrust/tabulate.h>
 
 #include <cstddef>
@@ -52,11 +51,26 @@ struct is_not_input {
     }
 };
 
+/// Writes 1 where the predicate holds. Thrust then counts bytes, so that each predicate costs one small kernel.
 template <class Predicate>
-[[nodiscard]] std::size_t count_where(cudaStream_t stream, std::size_t count, const Predicate& wrong) {
-    const thrust::counting_iterator<std::size_t> first(0);
-    return static_cast<std::size_t>(
-        thrust::count_if(thrust::cuda::par.on(stream), first, first + static_cast<std::ptrdiff_t>(count), wrong));
+__global__ void mark(const Predicate holds, std::uint8_t* marks, std::size_t count) {
+    const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
+    for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += stride) {
+        marks[i] = holds(i) ? 1 : 0;
+    }
+}
+
+template <class Predicate>
+[[nodiscard]] std::size_t count_where(cudaStream_t stream, std::size_t count, const Predicate& holds) {
+    std::uint8_t* marks = nullptr;
+    blink::cuda::check(cudaMalloc(&marks, count + 1), "cudaMalloc");
+    mark<<<1024, 256, 0, stream>>>(holds, marks, count);
+    blink::cuda::check(cudaGetLastError(), "mark");
+    const thrust::device_ptr<std::uint8_t> first(marks);
+    const auto total =
+        thrust::count(thrust::cuda::par.on(stream), first, first + static_cast<std::ptrdiff_t>(count), std::uint8_t{1});
+    blink::cuda::check(cudaFree(marks), "cudaFree");
+    return static_cast<std::size_t>(total);
 }
 
 /// How a trial places and names its buffers.

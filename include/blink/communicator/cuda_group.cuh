@@ -79,12 +79,12 @@ class cuda_group {
     }
 
     /// The plan of such a call; made and verified once, then kept.
-    [[nodiscard]] const plan& plan_for(collective kind, int root, const plan_options& planning) {
+    [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
         return entry_for(kind, root, planning).made;
     }
 
     template <element T>
-    [[nodiscard]] rank_buffers<T> make_buffers(std::size_t count) {
+    [[nodiscard]] rank_buffers<T> make_buffers(std::size_t count) const {
         return {std::make_shared<cuda::device_memory>(resources_), size(), count};
     }
 
@@ -95,17 +95,26 @@ class cuda_group {
     /// Sends what the ranks on `device` are told from now on to a stream of the caller's.
     void use_stream(int device, cudaStream_t stream) { resources_->use_stream(device, stream); }
 
-    /// Enqueues a collective over the packed trees of this machine.
-    template <element T, reduction_operator<T> Op>
+    /// Enqueues a collective over the packed trees of this machine; see `rank_group`.
+    /// @throw usage_error, plan_error before anything is launched; aborted_error, timeout_error, cuda_error where the
+    ///        group has become unusable
+    template <element T, collective_operator<T> Op>
     void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
-             const Op& op, const options& choices) {
+             const Op& op, const options& choices = {}) {
         check_ready();
         check_memory<T>(kind, root, in, out, count);
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
-        const std::size_t bytes = count * sizeof(T);
-        cuda::launch<T, Op>(entry.made.schedule, entry.form, in, out, count, op, resources_->devices(),
-                            resources_->memory(), choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(bytes));
+        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
+        const auto enqueue = [&](const auto& combine) {
+            cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine, resources_->devices(),
+                            resources_->memory(), chunk_bytes);
+        };
+        if constexpr (reduction_operator<Op, T>) {
+            enqueue(op);
+        } else {
+            enqueue(cuda::first_of_two{});
+        }
     }
 
     /// Enqueues a collective over a schedule that the compiler knows: `run_static<static_schedule<...>>(...)`.
@@ -189,7 +198,8 @@ class cuda_group {
     template <class T>
     void check_memory(collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
                       std::size_t count) const {
-        check_buffers(kind, root, size(), in, out, count, sizeof(T), alignof(T));
+        check_buffers(kind, root, size(), {in.begin(), in.end()}, {out.begin(), out.end()}, count, sizeof(T),
+                      alignof(T));
         for (int r = 0; count > 0 && r < size(); ++r) {
             const auto i = static_cast<std::size_t>(r);
             if (reads_input(kind, root, r)) { check_on_device(kind, "in", r, in[i]); }

@@ -8,11 +8,10 @@
 #include <blink/packing/arborescence.hpp>
 #include <blink/packing/bound.hpp>
 #include <blink/packing/check.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/packing/rooting.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <limits>

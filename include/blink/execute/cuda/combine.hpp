@@ -17,7 +17,7 @@ namespace blink::cuda {
 /// The operator of a hop that only copies.
 struct first_of_two {
     template <class T>
-    BLINK_DEVICE_CODE T operator()(const T& a, const T&) const {
+    BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T&) const {
         return a;
     }
 };

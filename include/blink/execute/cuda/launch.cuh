@@ -60,7 +60,7 @@ struct group_memory {
 /// Enqueues one collective on every device. Returns when all kernels are enqueued.
 /// @param form the schedule as the kernel takes it; `s` is the same as a value
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
-template <class T, class Op, device_schedule Form>
+template <element T, reduction_operator<T> Op, device_schedule Form>
 void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
             std::size_t chunk_bytes) {
