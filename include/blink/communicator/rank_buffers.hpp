@@ -74,6 +74,12 @@ class rank_buffers {
         }
     }
 
+    rank_buffers(const rank_buffers&) = delete; // gigabytes are not copied by accident
+    rank_buffers& operator=(const rank_buffers&) = delete;
+    rank_buffers(rank_buffers&&) noexcept = default;
+    rank_buffers& operator=(rank_buffers&&) noexcept = default;
+    ~rank_buffers() = default;
+
     [[nodiscard]] int size() const noexcept { return static_cast<int>(buffers_.size()); }
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return count_ * sizeof(T); }
@@ -93,7 +99,10 @@ class rank_buffers {
     }
 
     /// Sets every element of rank r to `value`.
-    void fill(int r, const T& value) { assign(r, std::vector<T>(count_, value)); }
+    void fill(int r, const T& value) {
+        const std::vector<T> values(count_, value);
+        assign(r, values);
+    }
 
     /// Sets element i of rank r to `make(i)`.
     template <std::invocable<std::size_t> Make>
