@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The Blink authors
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Draws the pictures of README.md and docs/ anew.
+#
+#     docs/make_pictures.sh [BLINK_PLAN]      the program; else that of ./check or ./demo is taken
+#     docs/make_pictures.sh --check [...]     draws nothing; exit status 1 where a picture would change
+set -euo pipefail
+check=false
+if [ "${1:-}" = --check ]; then check=true && shift; fi
+plan=${1:-}
+cd "$(dirname "$(readlink -f "$0")")/.."
+for built in build build-release; do
+    if [ -z "$plan" ] && [ -x "$built/examples/blink-plan/blink-plan" ]; then plan=$built/examples/blink-plan/blink-plan; fi
+done
+[ -n "$plan" ] || { echo "no blink-plan in build or build-release: run ./demo first"; exit 1; }
+
+status=0
+picture() {
+    local name=docs/img/$1.svg drawn
+    shift
+    drawn=$(mktemp)
+    "$plan" --format svg "$@" --output "$drawn"
+    if $check; then
+        cmp "$drawn" "$name" || status=1
+        rm -f "$drawn"
+    else
+        mv "$drawn" "$name"
+        chmod 644 "$name"
+        echo "$name"
+    fi
+}
+
+picture dgx1v --topology dgx1v
+picture dgx1v_broadcast --topology dgx1v --collective broadcast --root 0
+picture four_gpus_allreduce --topology dgx1v --ranks 0,1,2,3
+picture four_gpus_broadcast --topology dgx1v --ranks 0,1,2,3 --collective broadcast --root 0
+exit "$status"
