@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/execute/simulate/baselines.hpp>
 #include <blink/execute/simulate/simulate.hpp>
+#include <blink/plan.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines/dgx1.hpp>
 #include <blink/topology/machines/nvswitch.hpp>
@@ -117,4 +118,22 @@ TEST_CASE("three trees beat the two rings of GPUs 0,1,3,4,5,7 of a DGX-1P, as in
     blink::verify_load(s, f, p);
     const double gain = blink::simulate(s, f, large).GBps / blink::simulate(ring.s, ring.f, large).GBps;
     CHECK(gain == doctest::Approx(1.5).epsilon(0.03));
+}
+
+TEST_CASE("a plan for six GPUs of a DGX-1V runs in the model at the rate that it promises, beside the rings") {
+    const std::vector<int> gpus{0, 1, 2, 3, 4, 5};
+    const blink::topology machine(blink::dgx1v);
+    for (const collective kind : {collective::broadcast, collective::allreduce}) {
+        const blink::plan p = blink::make_plan(machine, gpus, kind, 0);
+        blink::verify(p.schedule);
+        blink::verify_load(p.schedule, p.fabric, p.packing);
+        const auto own = blink::simulate_best_chunk(p.schedule, p.fabric, large);
+        CHECK(own.GBps <= p.packing.GBps * (1 + 1e-9));
+        CHECK(own.GBps > 0.95 * p.packing.GBps);
+        const auto ring = blink::baselines(blink::induced(machine, gpus), kind).front();
+        CHECK(ring.label == "2 NVLink rings");
+        const double gain = own.GBps / blink::simulate_best_chunk(ring.s, ring.f, large).GBps;
+        CHECK(gain == doctest::Approx(p.packing.GBps / ring.GBps).epsilon(0.05));
+        if (kind == collective::allreduce) { CHECK(gain > 1.5); }
+    }
 }
