@@ -208,7 +208,12 @@ class parser {
 
     [[noreturn]] void fail(const std::string& expected) const {
         std::string found = "the end of the text";
-        if (at_ < text_.size()) { found = "'" + std::string(1, text_[at_]) + "'"; }
+        if (at_ < text_.size()) {
+            const char c = text_[at_];
+            const bool shown = c >= 0x20 && c < 0x7f;
+            found = shown ? "'" + std::string(1, c) + "'"
+                          : "byte " + std::to_string(static_cast<int>(static_cast<unsigned char>(c)));
+        }
         throw format_error(line_, "found " + found + ", expected " + expected);
     }
 
@@ -266,7 +271,7 @@ class parser {
             skip_space();
             if (at_ >= text_.size() || text_[at_] != '"') { fail("a member name in quotes"); }
             std::string name = string();
-            need(':', ("after \"" + name + "\"").c_str());
+            need(':', "after a member's name");
             o.emplace_back(std::move(name), any(level + 1));
         } while (take(','));
         need('}', "or ',' in an object");

@@ -61,7 +61,7 @@ class smi_parser {
         for (std::size_t i = 0; i <= raw.size(); ++i) {
             const std::size_t skipped = i < raw.size() ? blank(raw.substr(i)) : 1;
             if (skipped == 0) {
-                word += raw[i];
+                word += static_cast<unsigned char>(raw[i]) < 0x20 ? '?' : raw[i]; // a NUL would end the message
                 continue;
             }
             if (!word.empty()) { words_.push_back(std::exchange(word, {})); }
