@@ -29,6 +29,12 @@ class flow_network {
         largest_ = std::max({largest_, forward, backward});
     }
 
+    /// Changes the forward capacity of the edge that was added as number `index`.
+    void set(int index, double forward) {
+        edges_[2 * at(index)].capacity = forward;
+        largest_ = std::max(largest_, forward);
+    }
+
     /// Flow from `source` to `sink`; stops early once `enough` is reached.
     /// @note O(V^2 E). Amounts below 1e-12 of the largest capacity count as nothing, so it ends for real numbers too.
     double solve(int source, int sink, double enough = std::numeric_limits<double>::infinity()) {

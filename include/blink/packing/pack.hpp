@@ -7,65 +7,127 @@
 #include <blink/core/error.hpp>
 #include <blink/packing/arborescence.hpp>
 #include <blink/packing/bound.hpp>
+#include <blink/packing/candidates.hpp>
 #include <blink/packing/check.hpp>
+#include <blink/packing/choose.hpp>
+#include <blink/packing/grid.hpp>
 #include <blink/packing/hops.hpp>
+#include <blink/packing/linear.hpp>
+#include <blink/packing/lookahead.hpp>
+#include <blink/packing/one_hop.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/packing/rooting.hpp>
-
-#include <Eigen/Core>
+#include <blink/packing/weights.hpp>
 
 #include <algorithm>
-#include <limits>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace blink {
 
-/// Packs trees for `kind` on `f`.
-/// @param root rank that a broadcast comes from or a reduce goes to; ignored by the others
-/// @return a packing that has passed `check`. A single rank needs no tree: its packing is empty, rate and bound are 0
-/// @throw usage_error for a root that is no rank
-/// @throw plan_error where no tree spans the ranks, or for a collective that is not planned yet
-[[nodiscard]] inline packing pack(const fabric& f, collective kind, int root, const pack_options& options = {}) {
+namespace detail {
+
+/// Graphs with no more spanning trees than this have all of them as candidates.
+inline constexpr double few_trees = 400;
+
+inline void check_request(const fabric& f, collective kind, int root, const pack_options& options) {
+    const std::string what(to_string(kind));
     if (kind == collective::allgather || kind == collective::reduce_scatter) {
-        throw plan_error(std::string(to_string(kind)) + " is not planned yet");
+        throw plan_error(what + " is not planned yet");
     }
     if (is_rooted(kind) && (root < 0 || root >= f.ranks)) {
-        throw usage_error(std::string(to_string(kind)) + ": root " + std::to_string(root) +
-                          " is none of the ranks 0.." + std::to_string(f.ranks - 1));
+        throw usage_error(what + ": root " + std::to_string(root) + " is none of the ranks 0.." +
+                          std::to_string(f.ranks - 1));
     }
+    if (!(options.slack >= 0 && options.slack < 1)) {
+        throw usage_error(what + ": slack " + std::to_string(options.slack) + " is not in [0, 1)");
+    }
+    if (!(options.epsilon >= 0.01 && options.epsilon <= 0.5)) {
+        throw usage_error(what + ": epsilon " + std::to_string(options.epsilon) + " is not in [0.01, 0.5]");
+    }
+    if (options.max_trees < 0) {
+        throw usage_error(what + ": " + std::to_string(options.max_trees) + " trees at most makes no sense");
+    }
+}
+
+/// One-hop trees where they do as well as any; else none.
+[[nodiscard]] inline std::vector<packed_tree> one_hop_packing(const hop_graph& g, const certificate& limit,
+                                                              const pack_options& options) {
+    std::vector<packed_tree> trees = one_hop_trees(g);
+    double rate = 0;
+    for (const packed_tree& t : trees) { rate += t.GBps; }
+    const bool many = options.max_trees > 0 && static_cast<int>(trees.size()) > options.max_trees;
+    if (many || rate < limit.GBps * (1 - 1e-9)) { trees.clear(); }
+    return trees;
+}
+
+/// Weights, candidates, choice.
+[[nodiscard]] inline std::vector<packed_tree> general_packing(const fabric& f, const hop_graph& g,
+                                                              const pack_options& options, packing& p) {
+    candidate_pool pool(g);
+    fractional_packing linear;
+    if (!g.direct) { linear = best_fractional_packing(g); }
+    const double reachable = g.direct ? lookahead(g).limit(g.capacity) : linear.total;
+    const weighted_trees weighted = multiplicative_weights(g, options.epsilon, reachable);
+    p.weights = weighted.report;
+    for (const hop_tree& t : weighted.trees) { pool.add(t); }
+    for (const hop_tree& t : linear.trees) { pool.add(t); }
+    if (count_trees(g) <= few_trees + 0.5) {
+        for (const hop_tree& t : every_tree(g)) { pool.add(t); }
+    } else if (!g.directed() && g.direct) {
+        for (const hop_tree& t : best_fractional_packing(g).trees) { pool.add(t); }
+    }
+    const bool partition = !g.directed() && joins_ranks_only(f);
+    const tree_choice choice(g, pool,
+                             {(1 - options.slack) * std::min(reachable, p.bound.GBps), lane_unit(f, g),
+                              share_divisors(p.bound, partition), options.max_trees});
+    std::vector<packed_tree> trees;
+    std::vector<int> busy(static_cast<std::size_t>(g.ranks), 0);
+    for (const chosen_tree& t : choice.choose()) { trees.push_back(hang(g, t.hops, t.rate, busy)); }
+    return trees;
+}
+
+/// Two ranks share the work of an allreduce: each is the root of half of every hop's rate.
+[[nodiscard]] inline std::vector<packed_tree> halved(const hop_graph& g, const std::vector<packed_tree>& trees) {
+    std::vector<packed_tree> both;
+    for (const packed_tree& t : trees) {
+        for (std::size_t h = 0; h < g.hops.size(); ++h) {
+            const tree_edge& e = t.edges.front();
+            if (g.hops[h].down != e.down && g.hops[h].down != e.up) { continue; }
+            both.push_back(hang(g, {static_cast<int>(h)}, 0, t.GBps / 2));
+            both.push_back(hang(g, {static_cast<int>(h)}, 1, t.GBps / 2));
+        }
+    }
+    return both;
+}
+
+} // namespace detail
+
+/// Packs trees for `kind` on `f`.
+/// @param root rank that a broadcast comes from or a reduce goes to; ignored by the others
+/// @return a packing that has passed `check`. A single rank needs no tree: its packing is empty, rate and bound are 0.
+///         `weights` is empty where one-hop trees made the search needless
+/// @throw usage_error for a root that is no rank, or options out of range
+/// @throw plan_error where no tree spans the ranks, or for a collective that is not planned yet
+[[nodiscard]] inline packing pack(const fabric& f, collective kind, int root, const pack_options& options = {}) {
+    detail::check_request(f, kind, root, options);
     packing p{kind, f.ranks, is_rooted(kind) ? root : 0, {}, 0, {}, {}};
     if (f.ranks == 1) { return p; }
-    p.bound = bound(f, kind, root);
     const hop_graph g = make_hop_graph(f, kind, root);
-    cheapest_tree cheapest(g);
-    Eigen::ArrayXd room = g.capacity;
-    std::vector<double> cost(g.hops.size());
-    std::vector<int> busy(static_cast<std::size_t>(f.ranks), 0);
-    while (p.GBps < p.bound.GBps * (1 - options.slack)) {
-        for (std::size_t h = 0; h < cost.size(); ++h) {
-            const int hop = static_cast<int>(h);
-            const double width = g.width(hop, room);
-            cost[h] = std::numeric_limits<double>::infinity();
-            if (width > 1e-6 * g.width(hop, g.capacity)) {
-                cost[h] = 0;
-                for (const int l : g.hops[h].loads) { cost[h] += 1 / room[l]; }
-            }
-        }
-        const hop_tree& tree = cheapest.find(cost);
-        if (tree.empty()) { break; }
-        double rate = std::numeric_limits<double>::infinity();
-        const auto load = g.load(tree);
-        for (const auto& [l, times] : load) { rate = std::min(rate, room[l] / times); }
-        for (const auto& [l, times] : load) { room[l] -= rate * times; }
-        p.trees.push_back(hang(g, tree, rate, busy));
-        p.GBps += rate;
+    if (cheapest_tree(g).find(std::vector<double>(g.hops.size(), 1)).empty()) {
+        throw plan_error(std::string(to_string(kind)) + ": no tree of hops" +
+                         (g.directed() ? " from root " + std::to_string(root) : " that lead both ways") +
+                         " spans the " + std::to_string(f.ranks) + " ranks");
     }
+    p.bound = bound(f, kind, root);
+    p.trees = detail::one_hop_packing(g, p.bound, options);
     if (p.trees.empty()) {
-        throw plan_error(std::string(to_string(kind)) + ": no tree of hops spans the " + std::to_string(f.ranks) +
-                         " ranks");
+        p.trees = detail::general_packing(f, g, options, p);
+        if (f.ranks == 2 && !g.directed() && options.max_trees != 1) { p.trees = detail::halved(g, p.trees); }
     }
+    for (const packed_tree& t : p.trees) { p.GBps += t.GBps; }
     check(p, f);
     return p;
 }

@@ -51,6 +51,10 @@ inline int renumber(std::vector<int>& part_of) {
     return count;
 }
 
+[[nodiscard]] inline bool is_one_part(const std::vector<int>& part_of) {
+    return std::all_of(part_of.begin(), part_of.end(), [&](int p) { return p == part_of.front(); });
+}
+
 /// The partition that minimises crossing(P) - ratio (|P|-1), as the part of each vertex.
 [[nodiscard]] inline std::vector<int> cheapest_partition(const Eigen::MatrixXd& capacity, double ratio) {
     const int n = static_cast<int>(capacity.rows());

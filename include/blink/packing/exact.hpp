@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Arborescences that fill every cut, with certainty: the constructive proof of Edmonds' theorem (Lovasz 1976).
+///
+/// A tree of one unit grows hop by hop; a hop is safe while every rank can still receive k-1 units over what is left,
+/// and a safe hop always exists. A hop can only break the cuts that part its end from the root, so one maximum flow
+/// decides.
+#pragma once
+
+#include <blink/packing/hops.hpp>
+#include <blink/packing/lookahead.hpp>
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace blink {
+
+/// Grows one arborescence of one unit that leaves room for `rest` units more, flat where there is a choice.
+/// @param g direct and directed
+/// @param room in units, whole numbers; the tree's unit is taken off
+/// @return empty where `room` does not carry rest + 1 units
+[[nodiscard]] inline hop_tree grow_arborescence(const hop_graph& g, Eigen::ArrayXd& room, double rest) {
+    lookahead ahead(g);
+    ahead.use(room);
+    hop_tree tree;
+    std::vector<int> level(static_cast<std::size_t>(g.ranks), -1);
+    level[static_cast<std::size_t>(g.root)] = 0;
+    std::vector<bool> unsafe(g.hops.size(), false);
+    while (static_cast<int>(tree.size()) + 1 < g.ranks) {
+        int next = -1;
+        for (int h = 0; h < static_cast<int>(g.hops.size()); ++h) {
+            const tree_hop& hop = g.hops[static_cast<std::size_t>(h)];
+            const int from = level[static_cast<std::size_t>(hop.parent)];
+            if (from < 0 || level[static_cast<std::size_t>(hop.child)] >= 0 || unsafe[static_cast<std::size_t>(h)]) {
+                continue;
+            }
+            if (g.width(h, room) < 1 - 1e-9) { continue; }
+            if (next < 0 || from < level[static_cast<std::size_t>(g.hops[static_cast<std::size_t>(next)].parent)]) {
+                next = h;
+            }
+        }
+        if (next < 0) { return {}; }
+        const tree_hop& hop = g.hops[static_cast<std::size_t>(next)];
+        for (const int l : hop.loads) { room[l] -= 1; }
+        ahead.set(next, room);
+        if (rest > 0 && !ahead.delivers_to(hop.child, rest)) {
+            // What is unsafe now stays so: later steps only take more room away.
+            unsafe[static_cast<std::size_t>(next)] = true;
+            for (const int l : hop.loads) { room[l] += 1; }
+            ahead.set(next, room);
+            continue;
+        }
+        level[static_cast<std::size_t>(hop.child)] = level[static_cast<std::size_t>(hop.parent)] + 1;
+        tree.push_back(next);
+    }
+    std::sort(tree.begin(), tree.end());
+    return tree;
+}
+
+/// `units` arborescences of one unit each.
+/// @param room of each link, in units, whole numbers
+/// @return empty where some cut carries less than `units`
+[[nodiscard]] inline std::vector<hop_tree> exact_arborescences(const hop_graph& g, Eigen::ArrayXd room, int units) {
+    std::vector<hop_tree> trees;
+    for (int rest = units - 1; rest >= 0; --rest) {
+        hop_tree tree = grow_arborescence(g, room, rest);
+        if (tree.empty()) { return {}; }
+        trees.push_back(std::move(tree));
+    }
+    return trees;
+}
+
+} // namespace blink
