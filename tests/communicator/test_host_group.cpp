@@ -165,6 +165,7 @@ TEST_CASE("an abort from another thread ends a collective that runs") {
         g.abort();
     });
     CHECK_THROWS_AS(blink::allreduce(g, b, b, 100'000, slow, {.chunk = blink::fixed_chunk{64}}), blink::aborted_error);
+    begun = true; // lets the other thread end, whatever came
     other.join();
     CHECK(g.status() == group_status::aborted);
     CHECK_THROWS_AS(g.synchronize(), blink::aborted_error);

@@ -99,7 +99,10 @@ class rank_buffers {
     }
 
     /// Sets every element of rank r to `value`.
-    void fill(int r, const T& value) { assign(r, std::vector<T>(count_, value)); }
+    void fill(int r, const T& value) {
+        const std::vector<T> values(count_, value);
+        assign(r, values);
+    }
 
     /// Sets element i of rank r to `make(i)`.
     template <std::invocable<std::size_t> Make>

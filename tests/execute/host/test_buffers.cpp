@@ -104,3 +104,13 @@ TEST_CASE("an unknown root is refused") {
                          "reduce: root 2 is none of the ranks 0..1", blink::usage_error);
     CHECK_THROWS_AS(blink::check_buffers(collective::broadcast, -1, 2, two, two, 0, 4, 4), blink::usage_error);
 }
+
+TEST_CASE_FIXTURE(fixture, "a schedule in which a rank waits for ever is refused before anything moves") {
+    auto s = made::ring(3);
+    s.lanes[2].roles[1].broadcast_to.clear();
+    s.lanes[2].roles[0].broadcast_to.clear();
+    s.lanes[2].roles[2].broadcast_to.clear();
+    CHECK_THROWS_WITH_AS(blink::host::execute<float>(s, in, out, 100, blink::sum{}),
+                         "allreduce, lane 2: rank 0 never gets the result: it waits for ever", blink::schedule_error);
+    CHECK(memory == std::vector<float>(1000, 1));
+}
