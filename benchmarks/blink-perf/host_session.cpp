@@ -20,6 +20,10 @@ class host_session final : public session {
         return {static_cast<std::size_t>(ranks()), "[host] threads over shared memory"};
     }
 
+    [[nodiscard]] bool carries(element_type type) const override {
+        return type != element_type::half && type != element_type::bfloat16;
+    }
+
     outcome measure(const job& j) override {
         switch (j.type) {
         case element_type::int8:

@@ -108,11 +108,22 @@ std::vector<int> roots(const options& o, const session& s) {
     return all;
 }
 
+std::vector<element_type> types(const options& o, const session& s) {
+    std::vector<element_type> carried;
+    for (const element_type type : o.types.empty() ? all_of<element_type>(type_names) : o.types) {
+        if (s.carries(type)) { carried.push_back(type); }
+    }
+    if (carried.empty()) {
+        throw blink::usage_error("-d " + std::string(to_string(o.types.front())) + " needs --executor cuda");
+    }
+    return carried;
+}
+
 std::vector<row> measure_all(session& s, const options& o, summary& total) {
     const progress watch;
     std::vector<row> rows;
     const auto operators = blink::reduces(o.kind) ? o.operators : std::vector{reduction::sum};
-    for (const element_type type : o.types) {
+    for (const element_type type : types(o, s)) {
         for (const reduction op : operators) {
             for (const int root : roots(o, s)) {
                 for (const std::size_t bytes : sizes(o)) {
@@ -142,6 +153,8 @@ int run(int argc, const char* const* argv) {
     const options& o = std::get<options>(parsed);
     const executor e = chosen_executor(o);
     const auto s = make_session(e, o);
+    (void)types(o, *s);
+    (void)roots(o, *s);
     print_heading(o, e, *s);
     summary total;
     const auto rows = measure_all(*s, o, total);

@@ -49,7 +49,14 @@ template <class T>
 struct broken_guard {
     BLINK_HOST_DEVICE bool operator()(const T& value) const {
         const T guard = poison_value<T>();
-        return memcmp(&value, &guard, sizeof(T)) != 0;
+        unsigned char found[sizeof(T)];
+        unsigned char left[sizeof(T)];
+        memcpy(found, &value, sizeof(T));
+        memcpy(left, &guard, sizeof(T));
+        for (std::size_t i = 0; i < sizeof(T); ++i) {
+            if (found[i] != left[i]) { return true; }
+        }
+        return false;
     }
 };
 

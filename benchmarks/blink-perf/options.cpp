@@ -47,13 +47,6 @@ executor executor_named(const std::string& name) {
     throw blink::usage_error("--executor '" + name + "': expected cuda, host or simulate");
 }
 
-template <class Enum, std::size_t N>
-std::vector<Enum> all_of(const std::array<std::string_view, N>&) {
-    std::vector<Enum> all;
-    for (std::size_t i = 0; i < N; ++i) { all.push_back(static_cast<Enum>(i)); }
-    return all;
-}
-
 void refuse_what_is_not_built(const typed& t) {
     if (t.emulate) { throw blink::usage_error("--emulate: emulated links are not built yet"); }
     if (t.registered != 0) { throw blink::usage_error("--registered 1: registered buffers are not built yet"); }
@@ -75,16 +68,8 @@ void understand(const typed& t, options& o) {
     }
     if (o.factor == 0 && o.step_bytes == 0) { throw blink::usage_error("-i 0: expected a step of at least one byte"); }
     if (o.factor != 0 && o.factor <= 1) { throw blink::usage_error("-f: expected a factor above 1"); }
-    if (t.type == "all") {
-        o.types = all_of<element_type>(type_names);
-    } else {
-        o.types = {type_from(t.type)};
-    }
-    if (t.op == "all") {
-        o.operators = all_of<reduction>(reduction_names);
-    } else {
-        o.operators = {reduction_from(t.op)};
-    }
+    o.types = t.type == "all" ? std::vector<element_type>{} : std::vector{type_from(t.type)};
+    o.operators = t.op == "all" ? all_of<reduction>(reduction_names) : std::vector{reduction_from(t.op)};
     o.run_on = executor_named(t.executor);
     if (!t.ranks.empty()) { o.gpus = blink::parse_ranks(t.ranks); }
     if (t.chunk != "auto") {

@@ -27,7 +27,7 @@ struct options {
     int iterations = 20;
     int warmup = 1;
     bool check = true;
-    std::vector<element_type> types{element_type::float32};
+    std::vector<element_type> types{element_type::float32}; ///< empty: all that the executor carries
     std::vector<reduction> operators{reduction::sum};
     int root = 0; ///< -1: each in turn
     int graphs = 0;

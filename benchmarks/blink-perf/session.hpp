@@ -45,11 +45,13 @@ class session {
     virtual ~session() = default;
 
     [[nodiscard]] virtual int ranks() const = 0;
+    /// True for the types that the executor can combine.
+    [[nodiscard]] virtual bool carries(element_type /*type*/) const { return true; }
     /// What each rank runs on, a line a rank.
     [[nodiscard]] virtual std::vector<std::string> rank_lines() const = 0;
     /// Lines that say how the numbers came about, where that is not plain.
     [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
-    /// @throw blink::usage_error for a type that the executor cannot carry
+    /// @throw blink::usage_error for a type that the executor does not carry
     virtual outcome measure(const job& j) = 0;
 };
 

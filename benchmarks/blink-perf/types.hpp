@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace blink_perf {
 
@@ -34,6 +35,14 @@ inline constexpr std::array reduction_names{std::string_view{"sum"}, std::string
     return reduction_names[static_cast<std::size_t>(r)];
 }
 [[nodiscard]] constexpr std::size_t size_of(element_type t) noexcept { return type_sizes[static_cast<std::size_t>(t)]; }
+
+/// Every value of `Enum`, which `names` has a name for each of.
+template <class Enum, std::size_t N>
+[[nodiscard]] std::vector<Enum> all_of(const std::array<std::string_view, N>& /*names*/) {
+    std::vector<Enum> all;
+    for (std::size_t i = 0; i < N; ++i) { all.push_back(static_cast<Enum>(i)); }
+    return all;
+}
 
 /// The place of `name` in `names`.
 /// @throw blink::usage_error listing the names where it is none of them
