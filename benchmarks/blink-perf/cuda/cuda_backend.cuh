@@ -173,4 +173,7 @@ class cuda_backend {
     std::optional<nccl_peer> peer_;
 };
 
+/// `measure_type` for the integers; in a file of its own, so that none compiles too long.
+[[nodiscard]] outcome measure_integers(cuda_backend& b, const job& j);
+
 } // namespace blink_perf

@@ -9,10 +9,6 @@
 
 namespace blink_perf {
 
-/// Defined and instantiated by the `types_*.cu` files.
-template <class T>
-outcome measure_on_gpus(cuda_backend& b, const job& j);
-
 namespace {
 
 class cuda_session final : public session {
@@ -42,28 +38,17 @@ class cuda_session final : public session {
 
     outcome measure(const job& j) override {
         switch (j.type) {
-        case element_type::int8:
-            return measure_on_gpus<std::int8_t>(backend_, j);
-        case element_type::uint8:
-            return measure_on_gpus<std::uint8_t>(backend_, j);
-        case element_type::int32:
-            return measure_on_gpus<std::int32_t>(backend_, j);
-        case element_type::uint32:
-            return measure_on_gpus<std::uint32_t>(backend_, j);
-        case element_type::int64:
-            return measure_on_gpus<std::int64_t>(backend_, j);
-        case element_type::uint64:
-            return measure_on_gpus<std::uint64_t>(backend_, j);
         case element_type::half:
-            return measure_on_gpus<__half>(backend_, j);
-        case element_type::float32:
-            return measure_on_gpus<float>(backend_, j);
-        case element_type::float64:
-            return measure_on_gpus<double>(backend_, j);
+            return measure_type<__half>(backend_, j);
         case element_type::bfloat16:
-            break;
+            return measure_type<__nv_bfloat16>(backend_, j);
+        case element_type::float32:
+            return measure_type<float>(backend_, j);
+        case element_type::float64:
+            return measure_type<double>(backend_, j);
+        default:
+            return measure_integers(backend_, j);
         }
-        return measure_on_gpus<__nv_bfloat16>(backend_, j);
     }
 
   private:
