@@ -3,7 +3,7 @@
 /// @file
 /// The part of NVML that the probe calls, opened at run time: neither its header nor its library is needed to build.
 ///
-/// The declarations follow nvml.h, whose layout of these structures has not changed since driver 418.
+/// The declarations follow nvml.h: numbers of fields and enumerators, and the layout of two structures.
 #pragma once
 
 #include <blink/topology/probe/gpu_facts.hpp>
