@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: The Blink authors
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# Draws the pictures of README.md and docs/ anew.
+# Draws the pictures of README.md and docs/ anew, and prints anew what their console blocks show.
 #
-#     docs/make_pictures.sh [BLINK_PLAN]      the program; else that of ./check or ./demo is taken
-#     docs/make_pictures.sh --check [...]     draws nothing; exit status 1 where a picture would change
+#     docs/refresh.sh [BLINK_PLAN]      the program; else that of ./check or ./demo is taken
+#     docs/refresh.sh --check [...]     changes nothing; exit status 1 where something would change
 set -euo pipefail
 check=false
 if [ "${1:-}" = --check ]; then check=true && shift; fi
-plan=${1:-}
+plan=${1:+$(realpath "$1")}
 cd "$(dirname "$(readlink -f "$0")")/.."
 for built in build build-release; do
     if [ -z "$plan" ] && [ -x "$built/examples/blink-plan/blink-plan" ]; then plan=$built/examples/blink-plan/blink-plan; fi
@@ -35,4 +35,10 @@ picture dgx1v --topology dgx1v
 picture dgx1v_broadcast --topology dgx1v --collective broadcast --root 0
 picture four_gpus_allreduce --topology dgx1v --ranks 0,1,2,3
 picture four_gpus_broadcast --topology dgx1v --ranks 0,1,2,3 --collective broadcast --root 0
+
+if $check; then
+    python3 tests/quality/check_transcripts.py . "$plan" || status=1
+else
+    python3 tests/quality/check_transcripts.py --update . "$plan"
+fi
 exit "$status"
