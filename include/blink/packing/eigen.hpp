@@ -1,19 +1,16 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Eigen's dense arrays, quiet under nvcc.
+/// Eigen's dense arrays, as plain host code under every compiler.
 ///
-/// Eigen annotates host code for the device, which nvcc reports place by place; users of a header cannot be
-/// asked for flags, so the report is switched off here and for Eigen alone.
+/// Under nvcc Eigen would annotate itself for the device and be reported for it place by place; users of a header
+/// cannot be asked for flags. A program that uses Eigen in kernels of its own includes <Eigen/Core> before Blink.
 #pragma once
 
-#if defined(__CUDACC__)
-#pragma nv_diagnostic push
-#pragma nv_diag_suppress 20012, 20013, 20014, 20015
-#endif
-
+#if defined(__CUDACC__) && !defined(EIGEN_NO_CUDA) && !defined(EIGEN_CORE_H)
+#define EIGEN_NO_CUDA
 #include <Eigen/Core>
-
-#if defined(__CUDACC__)
-#pragma nv_diagnostic pop
+#undef EIGEN_NO_CUDA
+#else
+#include <Eigen/Core>
 #endif
