@@ -11,7 +11,7 @@
 #include <blink/communicator/rank_group.hpp>
 
 #if defined(__CUDACC__)
-#include <blink/communicator/cuda_group.cuh>
+#include <blink/communicator/device_or_host_group.cuh>
 #else
 
 namespace blink {

@@ -7,6 +7,12 @@
 #if defined(__CUDACC__)
 /// Marks a function that user operators and kernels call on both sides.
 #define BLINK_HOST_DEVICE __host__ __device__
+/// Marks the code of kernels; under a plain C++ compiler it is host code, so that tests can run it on threads.
+#define BLINK_DEVICE_CODE __device__
+/// Unrolls the loop behind it completely.
+#define BLINK_UNROLL _Pragma("unroll")
 #else
 #define BLINK_HOST_DEVICE
+#define BLINK_DEVICE_CODE
+#define BLINK_UNROLL _Pragma("GCC unroll 16")
 #endif

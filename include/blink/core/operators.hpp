@@ -27,6 +27,10 @@ concept reduction_operator = std::copy_constructible<Op> && requires(const Op& o
 /// Stands in for the operator of a collective that combines nothing, such as a broadcast.
 struct no_operator {};
 
+/// What a collective of `T` takes as its operator: one that combines, or `no_operator` where nothing is combined.
+template <class Op, class T>
+concept collective_operator = std::same_as<Op, no_operator> || reduction_operator<Op, T>;
+
 namespace detail {
 
 template <class T>

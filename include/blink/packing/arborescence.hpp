@@ -4,9 +4,8 @@
 /// Cheapest spanning trees: arborescences (Chu-Liu 1965, Edmonds 1967) and undirected trees (Kruskal 1956).
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

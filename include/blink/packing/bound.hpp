@@ -9,11 +9,10 @@
 /// crossing(P) / (|P|-1), which trees reach (Tutte 1961, Nash-Williams 1961).
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/max_flow.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/packing/partition.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

@@ -4,9 +4,9 @@
 /// The trees among which the fewest are chosen: all there are on small graphs, else what other stages bring.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 
-#include <Eigen/Core>
 #include <Eigen/LU>
 
 #include <algorithm>

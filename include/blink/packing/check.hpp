@@ -5,9 +5,8 @@
 #pragma once
 
 #include <blink/core/error.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/packing.hpp>
-
-#include <Eigen/Core>
 
 #include <cmath>
 #include <cstddef>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <blink/packing/candidates.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/exact.hpp>
 #include <blink/packing/fewest.hpp>
 #include <blink/packing/flatten.hpp>
@@ -14,8 +15,6 @@
 #include <blink/packing/linear.hpp>
 #include <blink/packing/lookahead.hpp>
 #include <blink/packing/packing.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>

@@ -8,10 +8,9 @@
 /// decides.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/lookahead.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

@@ -6,9 +6,8 @@
 
 #include <blink/packing/arborescence.hpp>
 #include <blink/packing/candidates.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>

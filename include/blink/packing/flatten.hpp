@@ -7,11 +7,10 @@
 /// into one rank. A move stays if the deepest tree gets flatter, or else the trees together, or else the ranks' levels.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/fewest.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/rooting.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

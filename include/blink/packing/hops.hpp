@@ -8,9 +8,8 @@
 #pragma once
 
 #include <blink/core/collective.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/packing.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

@@ -9,9 +9,8 @@
 #pragma once
 
 #include <blink/packing/arborescence.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

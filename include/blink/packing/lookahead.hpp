@@ -7,11 +7,10 @@
 /// exist as soon as no cut or partition forbids them, so a search that asks before each step never has to go back.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/max_flow.hpp>
 #include <blink/packing/partition.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

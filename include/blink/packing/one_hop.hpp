@@ -8,11 +8,10 @@
 /// do, in two hops.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/packing/rooting.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

@@ -8,9 +8,8 @@
 /// truncation of half the cut function).
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/max_flow.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cstddef>

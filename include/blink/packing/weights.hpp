@@ -9,10 +9,9 @@
 #pragma once
 
 #include <blink/packing/arborescence.hpp>
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/packing.hpp>
-
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>

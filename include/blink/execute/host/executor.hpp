@@ -23,13 +23,7 @@
 #include <string>
 #include <vector>
 
-namespace blink {
-
-/// What a collective of `T` takes as its operator: one that combines, or `no_operator` where nothing is combined.
-template <class Op, class T>
-concept collective_operator = std::same_as<Op, no_operator> || reduction_operator<Op, T>;
-
-} // namespace blink
+namespace blink {} // namespace blink
 
 namespace blink::host {
 

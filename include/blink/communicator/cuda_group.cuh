@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Ranks on the GPUs of one process: a GPU each, or several virtual ranks on one GPU.
+#pragma once
+
+#include <blink/communicator/cuda_resources.cuh>
+#include <blink/communicator/options.hpp>
+#include <blink/communicator/rank_buffers.hpp>
+#include <blink/communicator/rank_group.hpp>
+#include <blink/core/collective.hpp>
+#include <blink/core/error.hpp>
+#include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/host/buffers.hpp>
+#include <blink/plan.hpp>
+#include <blink/schedule/verify.hpp>
+#include <blink/topology/machines.hpp>
+#include <blink/topology/probe.hpp>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace blink {
+
+/// A group of ranks on GPUs that one process drives. `run` enqueues on the group's streams and returns; under stream
+/// capture it records. Kernels of a group must all be resident at once: do not fill the GPUs with other long-running
+/// work, or the deadline ends the wait.
+class cuda_group {
+  public:
+    /// All visible GPUs with the probed topology, unless `choices` says otherwise. With `virtual_ranks` = n, n ranks
+    /// share each GPU and play the machine that `choices.machine` names (a DGX-1V where it names none).
+    /// @throw cuda_error where no GPU is visible; usage_error where ranks, GPUs and machine do not fit together
+    explicit cuda_group(const group_options& choices = {})
+        : machine_(choices.machine             ? *choices.machine
+                   : choices.virtual_ranks > 0 ? topology(dgx1v)
+                                               : probe()) {
+        const int visible = cuda::visible_gpus();
+        if (visible == 0) { throw cuda_error("cuda_group: no GPU is visible to this process"); }
+        const bool is_virtual = choices.virtual_ranks > 0;
+        gpus_ = choices.gpus;
+        if (gpus_.empty()) {
+            gpus_.resize(static_cast<std::size_t>(choices.ranks > 0 ? choices.ranks : machine_.gpu_count()));
+            std::iota(gpus_.begin(), gpus_.end(), 0);
+        }
+        if (choices.ranks > 0 && choices.ranks != size()) {
+            throw usage_error("cuda_group: " + std::to_string(choices.ranks) + " ranks on " + std::to_string(size()) +
+                              " GPUs");
+        }
+        std::vector<int> devices;
+        for (int r = 0; r < size(); ++r) {
+            devices.push_back(is_virtual        ? r / choices.virtual_ranks
+                              : choices.machine ? r
+                                                : gpus_[static_cast<std::size_t>(r)]);
+        }
+        if (size() > cuda::max_ranks || devices.back() >= visible) {
+            throw usage_error("cuda_group: " + std::to_string(size()) + " ranks need " +
+                              std::to_string(devices.back() + 1) + " GPUs (at most " + std::to_string(cuda::max_ranks) +
+                              " ranks), " + std::to_string(visible) +
+                              " are visible: put several ranks on a GPU with virtual_ranks");
+        }
+        (void)induced(machine_, gpus_);
+        resources_ = std::make_shared<cuda::group_resources>(devices, choices.timeout, choices.blocks);
+    }
+
+    [[nodiscard]] int size() const noexcept { return static_cast<int>(gpus_.size()); }
+    [[nodiscard]] const topology& machine() const noexcept { return machine_; }
+
+    [[nodiscard]] group_status status() const noexcept {
+        if (!failure_.empty()) { return group_status::failed; }
+        if (!resources_->fault_text().empty()) { return group_status::timed_out; }
+        return resources_->aborted() ? group_status::aborted : group_status::ready;
+    }
+
+    /// The plan of such a call; made and verified once, then kept.
+    [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
+        return entry_for(kind, root, planning).made;
+    }
+
+    template <element T>
+    [[nodiscard]] rank_buffers<T> make_buffers(std::size_t count) const {
+        return {std::make_shared<cuda::device_memory>(resources_), size(), count};
+    }
+
+    /// The stream of `rank`. Ranks on one GPU share it.
+    [[nodiscard]] cudaStream_t stream(int rank) const { return resources_->of(rank).stream; }
+    [[nodiscard]] int device(int rank) const { return resources_->of(rank).device; }
+
+    /// Sends what the ranks on `device` are told from now on to a stream of the caller's.
+    void use_stream(int device, cudaStream_t stream) { resources_->use_stream(device, stream); }
+
+    /// Enqueues a collective over the packed trees of this machine; see `rank_group`.
+    /// @throw usage_error, plan_error before anything is launched; aborted_error, timeout_error, cuda_error where the
+    ///        group has become unusable
+    template <element T, collective_operator<T> Op>
+    void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+             const Op& op, const options& choices = {}) {
+        check_ready();
+        check_memory<T>(kind, root, in, out, count);
+        const prepared& entry = entry_for(kind, root, planning(choices));
+        if (count == 0) { return; }
+        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
+        const auto enqueue = [&](const auto& combine) {
+            cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine, resources_->devices(),
+                            resources_->memory(), chunk_bytes);
+        };
+        if constexpr (reduction_operator<Op, T>) {
+            enqueue(op);
+        } else {
+            enqueue(cuda::first_of_two{});
+        }
+    }
+
+    /// Enqueues a collective over a schedule that the compiler knows: `run_static<static_schedule<...>>(...)`.
+    template <class Form, element T, reduction_operator<T> Op>
+    void run_static(collective kind, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+                    const Op& op) {
+        static_assert(cuda::device_schedule<Form>);
+        check_ready();
+        const schedule s = Form::value(kind);
+        if (s.ranks != size()) {
+            throw usage_error("a schedule of " + std::to_string(s.ranks) + " ranks in a group of " +
+                              std::to_string(size()));
+        }
+        check_memory<T>(kind, s.root, in, out, count);
+        verify(s);
+        check_peers(s);
+        if (count == 0) { return; }
+        cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(), resources_->memory(), 0);
+    }
+
+    /// Waits for everything that was enqueued.
+    /// @throw timeout_error, aborted_error or cuda_error for what went wrong; the group stays unusable then
+    void synchronize() {
+        try {
+            resources_->wait();
+        } catch (const cuda_error& e) {
+            failure_ = e.what();
+            throw;
+        }
+        check_ready();
+    }
+
+    /// Makes every rank leave its kernels soon; from any thread.
+    void abort() noexcept { resources_->abort(); }
+
+  private:
+    struct prepared {
+        plan made;
+        cuda::runtime_schedule form;
+    };
+    using plan_key = std::tuple<collective, int, link_choice, double, int, double>;
+
+    const prepared& entry_for(collective kind, int root, const plan_options& p) {
+        const int wanted = is_rooted(kind) ? root : 0;
+        const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon};
+        if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
+        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}};
+        verify(entry.made.schedule);
+        check_peers(entry.made.schedule);
+        entry.form = cuda::to_runtime_schedule(entry.made.schedule);
+        return plans_.emplace(key, std::move(entry)).first->second;
+    }
+
+    void check_ready() const {
+        if (!failure_.empty()) { throw cuda_error(failure_); }
+        if (const std::string fault = resources_->fault_text(); !fault.empty()) { throw timeout_error(fault); }
+        if (resources_->aborted()) { throw aborted_error("this group was aborted"); }
+    }
+
+    /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.
+    void check_peers(const schedule& s) const {
+        const auto need = [this](int from, int to) {
+            if (to != no_rank && !resources_->reaches(device(from), device(to))) {
+                throw plan_error("rank " + std::to_string(from) + " (GPU " + std::to_string(device(from)) +
+                                 ") cannot store into memory of rank " + std::to_string(to) + " (GPU " +
+                                 std::to_string(device(to)) + "): no peer access");
+            }
+        };
+        for (const lane& l : s.lanes) {
+            for (int r = 0; r < s.ranks; ++r) {
+                const role& own = l.roles[static_cast<std::size_t>(r)];
+                for (const int peer : {own.reduce_to, own.broadcast_from}) {
+                    need(r, peer);
+                    if (peer != no_rank) { need(peer, r); }
+                }
+            }
+        }
+    }
+
+    /// Everything about the buffers that could go wrong on the device.
+    template <class T>
+    void check_memory(collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
+                      std::size_t count) const {
+        check_buffers(kind, root, size(), {in.begin(), in.end()}, {out.begin(), out.end()}, count, sizeof(T),
+                      alignof(T));
+        for (int r = 0; count > 0 && r < size(); ++r) {
+            const auto i = static_cast<std::size_t>(r);
+            if (reads_input(kind, root, r)) { check_on_device(kind, "in", r, in[i]); }
+            if (writes_output(kind, root, r)) { check_on_device(kind, "out", r, out[i]); }
+        }
+    }
+
+    static void check_on_device(collective kind, const char* which, int rank, const void* p) {
+        cudaPointerAttributes attributes{};
+        cuda::check(cudaPointerGetAttributes(&attributes, p), "cudaPointerGetAttributes");
+        if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
+            throw usage_error(std::string(to_string(kind)) + ": " + which + "[" + std::to_string(rank) +
+                              "] is not device memory");
+        }
+    }
+
+    topology machine_;
+    std::vector<int> gpus_;
+    std::shared_ptr<cuda::group_resources> resources_;
+    std::map<plan_key, prepared> plans_;
+    std::string failure_;
+};
+
+} // namespace blink

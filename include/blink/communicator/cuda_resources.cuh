@@ -1,0 +1,220 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a group on GPUs owns: streams, peer access, the memory through which ranks meet, and buffers for users.
+#pragma once
+
+#include <blink/communicator/rank_buffers.hpp>
+#include <blink/core/error.hpp>
+#include <blink/execute/cuda/call.hpp>
+#include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/fault.hpp>
+#include <blink/execute/cuda/launch.cuh>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace blink::cuda {
+
+/// GPUs that this process sees; 0 where there is none or no driver.
+[[nodiscard]] inline int visible_gpus() noexcept {
+    int count = 0;
+    if (cudaGetDeviceCount(&count) != cudaSuccess) {
+        (void)cudaGetLastError();
+        return 0;
+    }
+    return count;
+}
+
+/// Streams, flags and slots of the ranks of one process. Device memory a rank: 32 MiB of slots and 160 KiB of flags.
+class group_resources {
+  public:
+    /// @param device_of_rank CUDA device of every rank; ranks of one device are neighbours
+    /// @throw cuda_error where the driver refuses
+    group_resources(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks) {
+        try {
+            set_up(device_of_rank, timeout, blocks);
+        } catch (...) {
+            tear_down();
+            throw;
+        }
+    }
+
+    ~group_resources() { tear_down(); }
+    group_resources(const group_resources&) = delete;
+    group_resources& operator=(const group_resources&) = delete;
+
+    [[nodiscard]] std::span<const device_ranks> devices() const noexcept { return devices_; }
+    [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
+
+    /// The device of `rank` and its stream.
+    [[nodiscard]] const device_ranks& of(int rank) const {
+        for (const device_ranks& d : devices_) {
+            for (const int r : d.ranks) {
+                if (r == rank) { return d; }
+            }
+        }
+        throw usage_error("rank " + std::to_string(rank) + " is not in this group");
+    }
+
+    /// Work of the ranks on `device` goes to `stream` from now on; the caller keeps the stream alive.
+    void use_stream(int device, cudaStream_t stream) {
+        for (device_ranks& d : devices_) {
+            if (d.device == device) {
+                d.stream = stream;
+                return;
+            }
+        }
+        throw usage_error("device " + std::to_string(device) + " is not in this group");
+    }
+
+    /// True where kernels on `from` may store into memory of `to`.
+    [[nodiscard]] bool reaches(int from, int to) const { return from == to || peers_.contains({from, to}); }
+
+    [[nodiscard]] bool aborted() const noexcept {
+        return *static_cast<const volatile std::uint64_t*>(memory_.abort) != 0;
+    }
+    void abort() noexcept { *static_cast<volatile std::uint64_t*>(memory_.abort) = 1; }
+
+    /// The waits that ran into their deadline, by rank; empty where none did.
+    [[nodiscard]] std::string fault_text() const {
+        std::string text;
+        for (std::size_t r = 0; r < memory_.flags.size(); ++r) {
+            const std::uint64_t word = static_cast<const volatile std::uint64_t*>(memory_.faults)[r];
+            if (word == 0) { continue; }
+            text += (text.empty() ? "" : "; ") + describe(fault::unpacked(word), memory_.timeout_ns);
+        }
+        return text;
+    }
+
+    /// Waits for all streams of the group.
+    void wait() const {
+        for (const device_ranks& d : devices_) {
+            const device_scope current(d.device);
+            check(cudaStreamSynchronize(d.stream), "cudaStreamSynchronize");
+        }
+    }
+
+  private:
+    static constexpr std::size_t slot_bytes = 32u << 20;
+
+    void set_up(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks) {
+        for (std::size_t r = 0; r < device_of_rank.size(); ++r) {
+            if (devices_.empty() || devices_.back().device != device_of_rank[r]) {
+                devices_.push_back({device_of_rank[r], nullptr, {}});
+            }
+            devices_.back().ranks.push_back(static_cast<int>(r));
+        }
+        memory_.slot_memory = slot_bytes;
+        memory_.timeout_ns = static_cast<std::uint64_t>(timeout.count());
+        memory_.blocks = blocks;
+        for (device_ranks& d : devices_) {
+            const device_scope current(d.device);
+            check(cudaStreamCreateWithFlags(&d.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+            streams_.emplace_back(d.device, d.stream);
+            for (std::size_t i = 0; i < d.ranks.size(); ++i) {
+                memory_.flags.push_back(
+                    static_cast<block_flags*>(allocate(d.device, max_blocks * sizeof(block_flags))));
+                memory_.slots.push_back(static_cast<std::byte*>(allocate(d.device, slot_bytes)));
+            }
+        }
+        void* words = nullptr;
+        check(
+            cudaHostAlloc(&words, (max_ranks + 1) * sizeof(std::uint64_t), cudaHostAllocPortable | cudaHostAllocMapped),
+            "cudaHostAlloc");
+        memory_.abort = static_cast<std::uint64_t*>(words);
+        memory_.faults = memory_.abort + 1;
+        std::fill_n(memory_.abort, max_ranks + 1, std::uint64_t{0});
+        for (const device_ranks& from : devices_) {
+            for (const device_ranks& to : devices_) {
+                if (from.device != to.device) { open_peer(from.device, to.device); }
+            }
+        }
+        for (const device_ranks& d : devices_) {
+            const device_scope current(d.device);
+            check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        }
+    }
+
+    void open_peer(int from, int to) {
+        const device_scope current(from);
+        int possible = 0;
+        check(cudaDeviceCanAccessPeer(&possible, from, to), "cudaDeviceCanAccessPeer");
+        if (possible == 0) { return; }
+        const cudaError_t status = cudaDeviceEnablePeerAccess(to, 0);
+        if (status == cudaErrorPeerAccessAlreadyEnabled) {
+            (void)cudaGetLastError();
+        } else {
+            check(status, "cudaDeviceEnablePeerAccess");
+        }
+        peers_.insert({from, to});
+    }
+
+    /// Zeroed device memory, freed with the group.
+    void* allocate(int device, std::size_t bytes) {
+        void* memory = nullptr;
+        check(cudaMalloc(&memory, bytes), "cudaMalloc");
+        allocations_.emplace_back(device, memory);
+        check(cudaMemset(memory, 0, bytes), "cudaMemset");
+        return memory;
+    }
+
+    void tear_down() noexcept {
+        if (memory_.abort != nullptr) { abort(); }
+        for (const auto& [device, stream] : streams_) {
+            const device_scope current(device);
+            (void)cudaStreamSynchronize(stream);
+            (void)cudaStreamDestroy(stream);
+        }
+        for (const auto& [device, memory] : allocations_) {
+            const device_scope current(device);
+            (void)cudaFree(memory);
+        }
+        if (memory_.abort != nullptr) { (void)cudaFreeHost(memory_.abort); }
+    }
+
+    std::vector<device_ranks> devices_;
+    group_memory memory_;
+    std::set<std::pair<int, int>> peers_;
+    std::vector<std::pair<int, cudaStream_t>> streams_;
+    std::vector<std::pair<int, void*>> allocations_;
+};
+
+/// Buffers for users: plain device memory of the rank's GPU. Copies follow the work on the rank's stream.
+class device_memory final : public rank_memory {
+  public:
+    explicit device_memory(std::shared_ptr<const group_resources> resources) : resources_(std::move(resources)) {}
+
+    void* allocate(int rank, std::size_t bytes) override {
+        const device_scope current(resources_->of(rank).device);
+        void* memory = nullptr;
+        check(cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)), "cudaMalloc");
+        check(cudaMemset(memory, 0, bytes), "cudaMemset");
+        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        return memory;
+    }
+    void release(int rank, void* memory, std::size_t /*bytes*/) noexcept override {
+        const device_scope current(resources_->of(rank).device);
+        (void)cudaFree(memory);
+    }
+    void write(int rank, void* to, const void* from, std::size_t bytes) override { copy(rank, to, from, bytes); }
+    void read(int rank, void* to, const void* from, std::size_t bytes) override { copy(rank, to, from, bytes); }
+
+  private:
+    void copy(int rank, void* to, const void* from, std::size_t bytes) {
+        const device_ranks& where = resources_->of(rank);
+        const device_scope current(where.device);
+        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, where.stream), "cudaMemcpyAsync");
+        check(cudaStreamSynchronize(where.stream), "cudaStreamSynchronize");
+    }
+
+    std::shared_ptr<const group_resources> resources_;
+};
+
+} // namespace blink::cuda

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a kernel is told about one call, and the memory through which blocks of different ranks meet.
+///
+/// Block b of a rank talks to block b of the ranks beside it in its tree, and to no other. Flags only grow: a flag
+/// holds the block's call number in its upper half and a chunk count in its lower half, and a waiter compares with
+/// >=, so nothing is reset between calls. Call numbers live beside the flags and are advanced by the kernel, so a
+/// captured graph may be replayed at will.
+#pragma once
+
+#include <blink/core/config.hpp>
+#include <blink/execute/cuda/device_schedule.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace blink::cuda {
+
+inline constexpr int block_threads = 512;
+inline constexpr int max_blocks = 256; ///< of one rank
+
+/// Flags of one block of one rank; index: the rank that writes. Each line is written by peers, read by the owner.
+struct alignas(128) block_flags {
+    std::uint64_t partial_arrived[max_ranks]; ///< from a child: chunks pushed into the owner's slots
+    std::uint64_t room_granted[max_ranks];    ///< from a parent: it is in this call and has emptied that many slots
+    std::uint64_t result_arrived[max_ranks];  ///< from a parent: chunks stored into the owner's output
+    std::uint64_t output_ready[max_ranks];    ///< from a child: it is in this call, its output may be written
+    std::uint64_t call;                       ///< the owner's own: calls completed by this block
+};
+
+/// Flag value: chunks of a call.
+[[nodiscard]] BLINK_HOST_DEVICE constexpr std::uint64_t flag_value(std::uint64_t call, std::uint32_t chunks) {
+    return call << 32 | chunks;
+}
+
+/// Elements of a lane and the blocks that carry them.
+struct lane_slice {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    int first_block = 0;
+    int blocks = 0;
+};
+
+/// One call on one device, by value. Pointers of all ranks are in this device's address space.
+template <class T>
+struct tree_call {
+    const T* in[max_ranks];
+    T* out[max_ranks];
+    block_flags* flags[max_ranks];
+    std::byte* slots[max_ranks];
+    lane_slice lanes[max_lanes];
+    std::uint64_t* faults;        ///< one word a rank, in host memory
+    std::uint64_t* abort;         ///< not 0: everyone leaves; in host memory
+    std::uint64_t timeout_ns;     ///< longest wait for a single chunk
+    std::uint32_t chunk_elements; ///< per block
+    std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16
+    std::uint32_t grain;          ///< elements; block boundaries are multiples of it within a lane
+    std::uint16_t slots_per_child;
+    std::uint16_t fan_in; ///< most children that any rank has on the way up
+    std::uint8_t lane_count;
+    std::uint8_t ranks;
+    bool up;                             ///< contributions are reduced
+    bool down;                           ///< the result is broadcast
+    std::uint8_t local_ranks[max_ranks]; ///< ranks on this device; blockIdx.y selects one
+};
+
+} // namespace blink::cuda

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// CUDA runtime calls that throw, and the guard that puts the current device back.
+#pragma once
+
+#include <blink/core/error.hpp>
+
+#include <cuda_runtime_api.h>
+
+#include <source_location>
+#include <string>
+
+namespace blink::cuda {
+
+/// Throws where `status` is an error, and clears the runtime's sticky error.
+/// @throw cuda_error naming the call, the error and the place
+inline void check(cudaError_t status, const char* call,
+                  const std::source_location place = std::source_location::current()) {
+    if (status == cudaSuccess) { return; }
+    (void)cudaGetLastError();
+    throw cuda_error(std::string(call) + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ") at " +
+                     place.file_name() + ":" + std::to_string(place.line()));
+}
+
+/// Makes a device current for a scope. Never throws, so that destructors may use it; where the device cannot be made
+/// current, the next call on it says so.
+class device_scope {
+  public:
+    explicit device_scope(int device) noexcept {
+        known_ = cudaGetDevice(&before_) == cudaSuccess;
+        if (!known_ || device != before_) { (void)cudaSetDevice(device); }
+    }
+    ~device_scope() {
+        if (known_) { (void)cudaSetDevice(before_); }
+    }
+    device_scope(const device_scope&) = delete;
+    device_scope& operator=(const device_scope&) = delete;
+
+  private:
+    int before_ = 0;
+    bool known_ = false;
+};
+
+} // namespace blink::cuda

@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The arithmetic of a hop: one chunk of own elements, combined with those of the children, stored to every target.
+#pragma once
+
+#include <blink/core/config.hpp>
+#include <blink/core/operators.hpp>
+#
+#include <blink/execute/cuda/vector.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace blink::cuda {
+
+/// The operator of a hop that only copies.
+struct first_of_two {
+    template <class T>
+    BLINK_HOST_DEVICE constexpr T operator()(const T& a, const T&) const {
+        return a;
+    }
+};
+
+/// Where a chunk comes from and where it goes; all pointers at the chunk's first element.
+template <class T>
+struct chunk_io {
+    const T* own;
+    const std::byte* slots; ///< partial result of the first child
+    std::size_t next_child; ///< bytes from one child's slot to the next child's
+    int children;
+    T* slot;           ///< the only target, where it is not null; else
+    T* const* outputs; ///< outputs, to be taken at `output_offset` elements
+    std::size_t output_offset;
+    int targets;
+
+    [[nodiscard]] BLINK_DEVICE_CODE const T* child(int i) const {
+        return reinterpret_cast<const T*>(slots + static_cast<std::size_t>(i) * next_child);
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE T* target(int i) const {
+        return slot != nullptr ? slot : outputs[i] + output_offset;
+    }
+};
+
+/// `Unroll` vectors of a thread, `stride` apart from `first` on: all loads of a source are in flight together.
+/// @param finish_ranks 0, or the number of ranks where the total is complete and the operator may finish it
+template <int Width, int Unroll, class T, class Op>
+BLINK_DEVICE_CODE inline void combine_vectors(std::uint32_t first, std::uint32_t stride, const chunk_io<T>& io,
+                                              const Op& op, int finish_ranks) {
+    vector<T, Width> total[Unroll];
+    BLINK_UNROLL
+    for (int u = 0; u < Unroll; ++u) { total[u] = load<Width>(io.own, first + u * stride); }
+    for (int c = 0; c < io.children; ++c) {
+        vector<T, Width> partial[Unroll];
+        BLINK_UNROLL
+        for (int u = 0; u < Unroll; ++u) { partial[u] = load<Width>(io.child(c), first + u * stride); }
+        BLINK_UNROLL
+        for (int u = 0; u < Unroll; ++u) { combine(op, total[u], partial[u]); }
+    }
+    if constexpr (finishing_operator<Op, T>) {
+        if (finish_ranks > 0) {
+            BLINK_UNROLL
+            for (int u = 0; u < Unroll; ++u) {
+                BLINK_UNROLL
+                for (int i = 0; i < Width; ++i) { total[u].v[i] = finish(op, total[u].v[i], finish_ranks); }
+            }
+        }
+    }
+    for (int t = 0; t < io.targets; ++t) {
+        BLINK_UNROLL
+        for (int u = 0; u < Unroll; ++u) { store<Width>(io.target(t), first + u * stride, total[u]); }
+    }
+}
+
+/// Elements [from, to) of a chunk, `Width` at a time; both are multiples of `Width`.
+template <int Width, int Unroll, class Group, class T, class Op>
+BLINK_DEVICE_CODE inline void combine_range(const Group& group, std::uint32_t from, std::uint32_t to,
+                                            const chunk_io<T>& io, const Op& op, int finish_ranks) {
+    const auto stride = static_cast<std::uint32_t>(group.threads);
+    const std::uint32_t end = to / Width;
+    std::uint32_t i = from / Width + static_cast<std::uint32_t>(group.thread);
+    for (; i + (Unroll - 1) * stride < end; i += Unroll * stride) {
+        combine_vectors<Width, Unroll>(i, stride, io, op, finish_ranks);
+    }
+    if constexpr (Unroll > 1) {
+        for (; i < end; i += stride) { combine_vectors<Width, 1>(i, stride, io, op, finish_ranks); }
+    }
+}
+
+/// A chunk of `n` elements. `wide`: every pointer is 16-byte aligned.
+template <class Group, class T, class Op>
+BLINK_DEVICE_CODE inline void combine_chunk(const Group& group, std::uint32_t n, const chunk_io<T>& io, bool wide,
+                                            const Op& op, int finish_ranks) {
+    constexpr int width = full_width<T>;
+    std::uint32_t done = 0;
+    if constexpr (width > 1) {
+        if (wide) {
+            done = n / width * width;
+            combine_range<width, 4>(group, 0, done, io, op, finish_ranks);
+        }
+    }
+    combine_range<1, 1>(group, done, n, io, op, finish_ranks);
+}
+
+} // namespace blink::cuda

@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Puts the kernel of one call on the streams of its devices.
+#pragma once
+
+#include <blink/core/collective.hpp>
+#include <blink/core/operators.hpp>
+#include <blink/execute/cuda/call.hpp>
+#include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/shape.hpp>
+#include <blink/execute/cuda/tree_kernel.cuh>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <span>
+#include <vector>
+
+namespace blink::cuda {
+
+/// Blocks of `kernel` that one multiprocessor holds at once, on the current device; asked of the driver once.
+[[nodiscard]] inline int resident_blocks(const void* kernel) {
+    static std::mutex guard;
+    static std::map<std::pair<const void*, int>, int> known;
+    int device = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice");
+    const std::scoped_lock lock(guard);
+    auto [entry, missing] = known.try_emplace({kernel, device}, 0);
+    if (missing) {
+        int per_multiprocessor = 0;
+        int multiprocessors = 0;
+        check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_multiprocessor, kernel, block_threads, 0),
+              "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+        check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+              "cudaDeviceGetAttribute");
+        entry->second = per_multiprocessor * multiprocessors;
+    }
+    return entry->second;
+}
+
+/// The ranks of one device and the stream on which they work.
+struct device_ranks {
+    int device = 0;
+    cudaStream_t stream = nullptr;
+    std::vector<int> ranks;
+};
+
+/// What a group keeps for its ranks; one entry a rank where a vector stands.
+struct group_memory {
+    std::vector<block_flags*> flags;
+    std::vector<std::byte*> slots;
+    std::size_t slot_memory = 0;     ///< bytes a rank
+    std::uint64_t* faults = nullptr; ///< one word a rank, host memory that all devices see
+    std::uint64_t* abort = nullptr;  ///< likewise, one word
+    std::uint64_t timeout_ns = 0;
+    int blocks = 0; ///< most blocks a rank may use; 0: what is resident
+};
+
+/// Enqueues one collective on every device. Returns when all kernels are enqueued.
+/// @param form the schedule as the kernel takes it; `s` is the same as a value
+/// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
+template <element T, reduction_operator<T> Op, device_schedule Form>
+void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
+            std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
+            std::size_t chunk_bytes) {
+    const auto kernel = tree_kernel<T, Op, Form>;
+    shape_limits limits{memory.blocks == 0 ? 128 : memory.blocks, memory.slot_memory, chunk_bytes};
+    for (const device_ranks& d : devices) {
+        const device_scope current(d.device);
+        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));
+        limits.blocks = std::min({limits.blocks, max_blocks, resident / static_cast<int>(d.ranks.size())});
+    }
+    const call_shape shape = make_shape(s, count, sizeof(T), limits);
+
+    tree_call<T> call{};
+    for (std::size_t r = 0; r < static_cast<std::size_t>(s.ranks); ++r) {
+        call.in[r] = in[r];
+        call.out[r] = out[r];
+        call.flags[r] = memory.flags[r];
+        call.slots[r] = memory.slots[r];
+    }
+    std::ranges::copy(shape.lanes, call.lanes);
+    call.faults = memory.faults;
+    call.abort = memory.abort;
+    call.timeout_ns = memory.timeout_ns;
+    call.chunk_elements = shape.chunk_elements;
+    call.slot_bytes = shape.slot_bytes;
+    call.grain = shape.grain;
+    call.slots_per_child = shape.slots_per_child;
+    call.fan_in = shape.fan_in;
+    call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
+    call.ranks = static_cast<std::uint8_t>(s.ranks);
+    call.up = reduces(s.kind);
+    call.down = s.kind != collective::reduce;
+    for (const device_ranks& d : devices) {
+        const device_scope current(d.device);
+        std::ranges::transform(d.ranks, call.local_ranks, [](int r) { return static_cast<std::uint8_t>(r); });
+        const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
+        kernel<<<grid, block_threads, 0, d.stream>>>(call, form, op);
+        check(cudaGetLastError(), "launch of the tree kernel");
+    }
+}
+
+} // namespace blink::cuda

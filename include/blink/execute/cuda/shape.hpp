@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// How a call is laid over blocks: which blocks carry which lane, how large a chunk and its slot are.
+///
+/// Every rank computes the same shape, because blocks of different ranks meet by their number.
+#pragma once
+
+#include <blink/core/error.hpp>
+#include <blink/execute/cuda/call.hpp>
+#include <blink/schedule/schedule.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <numeric>
+#include <string>
+
+namespace blink::cuda {
+
+/// What the shape may use.
+struct shape_limits {
+    int blocks = 128;                    ///< of one rank
+    std::size_t slot_memory = 32u << 20; ///< bytes of one rank for all slots
+    std::size_t chunk_bytes = 0;         ///< 0: by the size of the call
+};
+
+struct call_shape {
+    std::array<lane_slice, max_lanes> lanes{};
+    int blocks = 0; ///< of one rank
+    std::uint32_t grain = 1;
+    std::uint32_t chunk_elements = 0;
+    std::uint32_t slot_bytes = 0;
+    std::uint16_t slots_per_child = 4;
+    std::uint16_t fan_in = 0;
+};
+
+namespace detail {
+
+/// Blocks for each lane in proportion to its elements, at least one each, `total` in all.
+inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::size_t count) {
+    int dealt = 0;
+    for (std::size_t l = 0; l < lane_count; ++l) {
+        lane_slice& slice = shape.lanes[l];
+        const int left = total - dealt;
+        const int others = static_cast<int>(lane_count - l) - 1;
+        const double part =
+            static_cast<double>(slice.end - slice.begin) / static_cast<double>(std::max<std::size_t>(count, 1));
+        const int ideal = static_cast<int>(part * total + 0.5);
+        slice.first_block = dealt;
+        slice.blocks = l + 1 == lane_count ? left : std::clamp(ideal, 1, left - others);
+        dealt += slice.blocks;
+    }
+    shape.blocks = dealt;
+}
+
+} // namespace detail
+
+/// Lays `count` elements of `element_bytes` over blocks.
+/// @throw usage_error where the limits leave no room: fewer blocks than lanes, or too little slot memory for one chunk
+[[nodiscard]] inline call_shape make_shape(const schedule& s, std::size_t count, std::size_t element_bytes,
+                                           const shape_limits& limits) {
+    const int lane_count = static_cast<int>(s.lanes.size());
+    if (lane_count > limits.blocks) {
+        throw usage_error(std::to_string(lane_count) + " lanes need a block each, only " +
+                          std::to_string(limits.blocks) + " fit on the GPU: give fewer trees or more blocks");
+    }
+    constexpr std::size_t line = 128; // bytes that cross a link as one packet
+    constexpr std::size_t bytes_per_block = 16u << 10;
+    call_shape shape;
+    shape.grain = static_cast<std::uint32_t>(line / std::gcd(line, element_bytes));
+    for (const lane& l : s.lanes) {
+        for (const role& r : l.roles) {
+            shape.fan_in = std::max(shape.fan_in, static_cast<std::uint16_t>(r.reduce_from.size()));
+        }
+    }
+    const auto ranges = split(s, count, shape.grain);
+    for (std::size_t l = 0; l < ranges.size(); ++l) {
+        shape.lanes[l].begin = ranges[l].begin;
+        shape.lanes[l].end = ranges[l].end;
+    }
+    const std::size_t bytes = count * element_bytes;
+    const std::size_t wanted =
+        std::min<std::size_t>(bytes / bytes_per_block + 1, static_cast<std::size_t>(limits.blocks));
+    const std::size_t grain_bytes = shape.grain * element_bytes;
+    for (int blocks = std::max(static_cast<int>(wanted), lane_count);; blocks = std::max(blocks / 2, lane_count)) {
+        detail::deal_blocks(shape, s.lanes.size(), blocks, count);
+        const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
+        const std::size_t chosen = limits.chunk_bytes != 0
+                                       ? limits.chunk_bytes
+                                       : std::clamp<std::size_t>(block_bytes / 16, 8u << 10, 64u << 10);
+        const std::size_t fitting =
+            shape.fan_in == 0
+                ? chosen
+                : limits.slot_memory / (static_cast<std::size_t>(blocks) * shape.fan_in * shape.slots_per_child);
+        const std::size_t grains = std::min(std::max<std::size_t>(chosen / grain_bytes, 1), fitting / grain_bytes);
+        if (grains > 0) {
+            shape.chunk_elements = static_cast<std::uint32_t>(grains * shape.grain);
+            shape.slot_bytes = static_cast<std::uint32_t>(grains * grain_bytes);
+            return shape;
+        }
+        if (blocks == lane_count) {
+            throw usage_error("elements of " + std::to_string(element_bytes) + " bytes do not fit into " +
+                              std::to_string(limits.slot_memory) + " bytes of slot memory");
+        }
+    }
+}
+
+} // namespace blink::cuda

@@ -1,0 +1,244 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a block does: it works in one lane of a schedule, as one rank, on its part of the lane's elements.
+///
+/// The threads of a block form two groups that run at once. The up group waits for its children's partial results in
+/// its own slots, combines them with its own input, and pushes the result into its parent's slots; at the root it
+/// stores the result into its own output and into its children's. The down group waits until its parent has stored
+/// a result into its output and passes it on to its children. So every hop is a push of posted stores, and a chunk
+/// is announced by one flag behind a system fence.
+///
+/// Why writing into a peer's output is safe: a rank announces that it has entered the call (`output_ready`,
+/// `room_granted`), and that follows whatever its stream did with the buffers before.
+///
+/// `Machine` is what the block runs on: `gpu_machine` in a kernel, threads of the host in tests.
+#pragma once
+
+#include <blink/core/config.hpp>
+#include <blink/execute/cuda/call.hpp>
+#include <blink/execute/cuda/combine.hpp>
+#include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/fault.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace blink::cuda {
+
+/// Where one block stands: its rank, its lane, its elements, its number of this call.
+template <class Machine, class T>
+struct block_context {
+    Machine machine;
+    const tree_call<T>* call;
+    int rank;
+    int lane;
+    int block;
+    std::uint64_t number; ///< of this call, for the flags
+    std::uint64_t begin;  ///< first element
+    std::uint64_t elements;
+    std::uint32_t chunks;
+
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t chunk_begin(std::uint32_t c) const {
+        return begin + std::uint64_t{c} * call->chunk_elements;
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint32_t chunk_size(std::uint32_t c) const {
+        const std::uint64_t left = elements - std::uint64_t{c} * call->chunk_elements;
+        return left < call->chunk_elements ? static_cast<std::uint32_t>(left) : call->chunk_elements;
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE block_flags& flags_of(int r) const { return call->flags[r][block]; }
+
+    /// Slot of chunk `c` in the memory of `owner`, for its `child`-th child.
+    [[nodiscard]] BLINK_DEVICE_CODE T* slot(int owner, int child, std::uint32_t c) const {
+        const std::size_t index =
+            (static_cast<std::size_t>(block) * call->fan_in + static_cast<std::size_t>(child)) * call->slots_per_child +
+            c % call->slots_per_child;
+        return reinterpret_cast<T*>(call->slots[owner] + index * call->slot_bytes);
+    }
+
+    /// One thread waits until `flag` reaches `wanted` chunks of this call. False after the deadline or an abort. Who
+    /// runs into the deadline leaves a fault and wakes everyone; those who then had waited about as long leave one too,
+    /// since the first to look at its clock need not be the one that knows the cause.
+    [[nodiscard]] BLINK_DEVICE_CODE bool wait(const std::uint64_t* flag, std::uint32_t wanted, awaited what, int peer,
+                                              std::uint32_t c) const {
+        const std::uint64_t value = flag_value(number, wanted);
+        std::uint64_t start = 0;
+        for (std::uint32_t spins = 1; machine.load(flag) < value; ++spins) {
+            machine.pause();
+            // The abort word lies in host memory: a look costs about a microsecond, so it is rare.
+            if (spins % 1024 != 0) { continue; }
+            const std::uint64_t now = machine.now_ns();
+            if (start == 0) { start = now; }
+            const bool aborted = machine.load(call->abort) != 0;
+            if (!aborted && now - start <= call->timeout_ns) { continue; }
+            if (now - start > call->timeout_ns / 2) {
+                machine.store(call->faults + rank, fault{what, rank, peer, lane, block, c}.packed());
+                machine.fence();
+                machine.store(call->abort, 1);
+            }
+            return false;
+        }
+        return true;
+    }
+};
+
+/// The way up: combine, then push to the parent, or at the root store to the outputs.
+/// @param outputs the root's targets: its own output and those of `readers`, at element 0
+template <class Context, class Group, class T, class Op, device_schedule Schedule>
+BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, const Schedule& schedule, T* const* outputs,
+                                     int output_count, const rank_list& readers, const Op& op) {
+    const tree_call<T>& call = *at.call;
+    const int parent = call.up ? schedule.reduce_parent(at.lane, at.rank) : no_rank;
+    const rank_list children = call.up ? reduce_children(schedule, at.lane, at.rank, call.ranks) : rank_list{};
+    const int place = parent == no_rank ? 0 : reduce_children(schedule, at.lane, parent, call.ranks).find(at.rank);
+    block_flags& mine = at.flags_of(at.rank);
+
+    // This rank is in the call and its slots are empty: children may push. The fence carries over what earlier
+    // calls stored there, possibly from other ranks.
+    if (group.thread < children.count) {
+        at.machine.fence();
+        at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], flag_value(at.number, 0));
+    }
+
+    bool wide = aligned(call.in[at.rank] + at.begin);
+    for (int t = 0; t < output_count; ++t) { wide = wide && aligned(outputs[t] + at.begin); }
+
+    const std::uint32_t slots = call.slots_per_child;
+    for (std::uint32_t c = 0; c < at.chunks; ++c) {
+        bool ok = true;
+        if (group.thread < children.count) {
+            const int child = children[group.thread];
+            ok = at.wait(&mine.partial_arrived[child], c + 1, awaited::partial, child, c);
+        } else if (parent != no_rank && group.thread == children.count) {
+            ok = at.wait(&mine.room_granted[parent], c < slots ? 0 : c - slots + 1, awaited::room, parent, c);
+        } else if (c == 0 && group.thread < children.count + readers.count) {
+            const int reader = readers[group.thread - children.count];
+            ok = at.wait(&mine.output_ready[reader], 0, awaited::readiness, reader, c);
+        }
+        if (!group.all(ok)) { return; }
+
+        chunk_io<T> io{};
+        io.own = call.in[at.rank] + at.chunk_begin(c);
+        io.children = children.count;
+        io.slots = reinterpret_cast<const std::byte*>(at.slot(at.rank, 0, c));
+        io.next_child = static_cast<std::size_t>(slots) * call.slot_bytes;
+        io.slot = parent != no_rank ? at.slot(parent, place, c) : nullptr;
+        io.outputs = outputs;
+        io.output_offset = at.chunk_begin(c);
+        io.targets = parent != no_rank ? 1 : output_count;
+        combine_chunk(group, at.chunk_size(c), io, wide, op, parent == no_rank && call.up ? call.ranks : 0);
+
+        group.sync();
+        if (group.thread < 32) {
+            const std::uint64_t value = flag_value(at.number, c + 1);
+            at.machine.fence();
+            if (group.thread < children.count) {
+                at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], value);
+            } else if (group.thread < children.count + readers.count) {
+                at.machine.store(&at.flags_of(readers[group.thread - children.count]).result_arrived[at.rank], value);
+            } else if (parent != no_rank && group.thread == children.count) {
+                at.machine.store(&at.flags_of(parent).partial_arrived[at.rank], value);
+            }
+        }
+    }
+}
+
+/// The way down, on every rank but the root: wait for the parent's stores, pass them on.
+template <class Context, class Group, class T>
+BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, int parent, const rank_list& children,
+                                       T* const* outputs) {
+    const tree_call<T>& call = *at.call;
+    block_flags& mine = at.flags_of(at.rank);
+    if (group.thread == 0) {
+        at.machine.fence();
+        at.machine.store(&at.flags_of(parent).output_ready[at.rank], flag_value(at.number, 0));
+    }
+
+    bool wide = aligned(call.out[at.rank] + at.begin);
+    for (int t = 0; t < children.count; ++t) { wide = wide && aligned(outputs[t] + at.begin); }
+
+    for (std::uint32_t c = 0; c < at.chunks; ++c) {
+        bool ok = true;
+        if (group.thread == 0) {
+            ok = at.wait(&mine.result_arrived[parent], c + 1, awaited::result, parent, c);
+        } else if (c == 0 && group.thread <= children.count) {
+            const int child = children[group.thread - 1];
+            ok = at.wait(&mine.output_ready[child], 0, awaited::readiness, child, c);
+        }
+        if (!group.all(ok)) { return; }
+        if (children.count == 0) { continue; }
+
+        chunk_io<T> io{};
+        io.own = call.out[at.rank] + at.chunk_begin(c);
+        io.outputs = outputs;
+        io.output_offset = at.chunk_begin(c);
+        io.targets = children.count;
+        combine_chunk(group, at.chunk_size(c), io, wide, first_of_two{}, 0);
+
+        group.sync();
+        if (group.thread < 32) {
+            at.machine.fence();
+            if (group.thread < children.count) {
+                at.machine.store(&at.flags_of(children[group.thread]).result_arrived[at.rank],
+                                 flag_value(at.number, c + 1));
+            }
+        }
+    }
+}
+
+/// Lane and elements of the running block.
+template <class Machine, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline block_context<Machine, T> locate(const Machine& machine,
+                                                                        const tree_call<T>& call) {
+    block_context<Machine, T> at{machine, &call, call.local_ranks[machine.local_rank()], 0, machine.block(), 0, 0,
+                                 0,       0};
+    while (at.lane + 1 < call.lane_count && at.block >= call.lanes[at.lane + 1].first_block) { ++at.lane; }
+    const lane_slice& slice = call.lanes[at.lane];
+    const std::uint64_t grains = (slice.end - slice.begin + call.grain - 1) / call.grain;
+    const auto part = static_cast<std::uint64_t>(at.block - slice.first_block);
+    const auto parts = static_cast<std::uint64_t>(slice.blocks);
+    const std::uint64_t first = slice.begin + grains * part / parts * call.grain;
+    const std::uint64_t last = slice.begin + grains * (part + 1) / parts * call.grain;
+    at.begin = first < slice.end ? first : slice.end;
+    at.elements = (last < slice.end ? last : slice.end) - at.begin;
+    at.chunks = static_cast<std::uint32_t>((at.elements + call.chunk_elements - 1) / call.chunk_elements);
+    at.number = at.flags_of(at.rank).call + 1;
+    return at;
+}
+
+/// The program of every thread of a block.
+/// @param outputs memory that the threads of the block share, for `max_ranks` + 1 pointers
+template <class Machine, class T, class Op, device_schedule Schedule>
+BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call<T>& call, const Schedule& schedule,
+                                         const Op& op, T** outputs) {
+    const auto at = locate(machine, call);
+    const int down_parent = call.down ? schedule.broadcast_parent(at.lane, at.rank) : no_rank;
+    const bool receives_result = down_parent != no_rank;
+    const bool is_root = !receives_result && (!call.up || schedule.reduce_parent(at.lane, at.rank) == no_rank);
+    const rank_list readers = call.down ? broadcast_children(schedule, at.lane, at.rank, call.ranks) : rank_list{};
+
+    // A root stores to its own output, unless that is its input unchanged, and to those of its readers.
+    const T* const kept = call.out[at.rank];
+    const int own = is_root && kept != nullptr && (call.up || kept != call.in[at.rank]) ? 1 : 0;
+    if (machine.thread() == 0) {
+        if (own == 1) { outputs[0] = call.out[at.rank]; }
+        for (int i = 0; i < readers.count; ++i) { outputs[own + i] = call.out[readers[i]]; }
+    }
+    machine.sync();
+
+    // Without contributions only the root has anything to send; a leaf on the way down only polls, for which a warp
+    // is enough.
+    const int threads = machine.threads();
+    const int up_threads = !receives_result ? threads : !call.up ? 0 : (readers.count > 0 ? threads / 2 : threads - 32);
+    if (machine.thread() < up_threads) {
+        const auto group = machine.make_group(0, 0, up_threads);
+        run_up(at, group, schedule, outputs, is_root ? own + readers.count : 0, is_root ? readers : rank_list{}, op);
+    } else {
+        const auto group = machine.make_group(1, up_threads, threads - up_threads);
+        run_down(at, group, down_parent, readers, outputs);
+    }
+    machine.sync();
+    if (machine.thread() == 0) { at.flags_of(at.rank).call = at.number; }
+}
+
+} // namespace blink::cuda

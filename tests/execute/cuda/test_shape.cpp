@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/execute/cuda/shape.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+
+using namespace blink;
+using namespace blink::cuda;
+
+namespace {
+
+using two_lanes =
+    static_schedule<static_lane<static_tree<-1, 0, 0>, static_tree<-1, 0, 0>, 3>, static_lane<static_tree<1, -1, 1>>>;
+
+} // namespace
+
+TEST_CASE("lanes and blocks cover all elements once, in order") {
+    const schedule s = two_lanes::value(collective::allreduce);
+    for (const std::size_t count : {0, 1, 2, 31, 32, 33, 1000, 100003, 50000000}) {
+        for (const std::size_t size : {1, 2, 4, 8, 12, 16, 24, 100}) {
+            CAPTURE(count);
+            CAPTURE(size);
+            const call_shape shape = make_shape(s, count, size, {});
+            CHECK(shape.lanes[0].begin == 0);
+            CHECK(shape.lanes[0].end == shape.lanes[1].begin);
+            CHECK(shape.lanes[1].end == count);
+            CHECK(shape.lanes[0].first_block == 0);
+            CHECK(shape.lanes[0].blocks >= 1);
+            CHECK(shape.lanes[1].first_block == shape.lanes[0].blocks);
+            CHECK(shape.lanes[1].first_block + shape.lanes[1].blocks == shape.blocks);
+            CHECK(shape.blocks <= 128);
+            CHECK(shape.grain * size % 16 == 0);
+            CHECK(shape.chunk_elements % shape.grain == 0);
+            CHECK(shape.slot_bytes == shape.chunk_elements * size);
+            CHECK(std::size_t{static_cast<unsigned>(shape.blocks)} * shape.fan_in * shape.slots_per_child *
+                      shape.slot_bytes <=
+                  (32u << 20));
+        }
+    }
+}
+
+TEST_CASE("large calls use all blocks, small ones a block for each lane") {
+    const schedule s = two_lanes::value(collective::allreduce);
+    CHECK(make_shape(s, 64u << 20, 4, {}).blocks == 128);
+    CHECK(make_shape(s, 64, 4, {}).blocks == 2);
+    CHECK(make_shape(s, 64u << 20, 4, {.blocks = 8}).blocks == 8);
+}
+
+TEST_CASE("a shape that does not fit is refused") {
+    const schedule s = two_lanes::value(collective::allreduce);
+    CHECK_THROWS_AS((void)make_shape(s, 1000, 4, {.blocks = 1}), usage_error);
+    CHECK_THROWS_AS((void)make_shape(s, 1000, std::size_t{1} << 20, {.slot_memory = 1u << 20}), usage_error);
+}
+
+TEST_CASE("a chosen chunk is kept, rounded to whole lines") {
+    const schedule s = two_lanes::value(collective::allreduce);
+    CHECK(make_shape(s, 64u << 20, 4, {.chunk_bytes = 20000}).slot_bytes == 19968);
+    CHECK(make_shape(s, 64u << 20, 4, {.chunk_bytes = 1}).slot_bytes == 128);
+}

@@ -1,0 +1,302 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/shape.hpp>
+#include <blink/execute/cuda/tree_block.hpp>
+#include <blink/schedule/verify.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "thread_machine.hpp"
+
+using namespace blink;
+using namespace blink::cuda;
+using kernel_test::run_kernel;
+
+namespace {
+
+constexpr int threads_per_block = 64;
+
+/// A lane whose tree has random parents; for reduce and broadcast all lanes share the root.
+lane random_lane(std::mt19937& random, int ranks, int root, double share, collective kind) {
+    lane l{root, share, std::vector<role>(static_cast<std::size_t>(ranks))};
+    std::vector<int> placed{root};
+    for (int k = 1; k < ranks; ++k) {
+        const int child = (root + k) % ranks;
+        const int parent = placed[random() % placed.size()];
+        placed.push_back(child);
+        if (reduces(kind)) {
+            l.roles[static_cast<std::size_t>(child)].reduce_to = parent;
+            l.roles[static_cast<std::size_t>(parent)].reduce_from.push_back(child);
+        }
+        if (kind != collective::reduce) {
+            l.roles[static_cast<std::size_t>(child)].broadcast_from = parent;
+            l.roles[static_cast<std::size_t>(parent)].broadcast_to.push_back(child);
+        }
+    }
+    for (role& r : l.roles) { std::ranges::sort(r.reduce_from); }
+    return l;
+}
+
+schedule random_schedule(std::mt19937& random, collective kind, int ranks, int lanes, int root) {
+    schedule s{kind, ranks, root, {}};
+    for (int i = 0; i < lanes; ++i) {
+        const int lane_root = is_rooted(kind) ? root : static_cast<int>(random() % static_cast<unsigned>(ranks));
+        s.lanes.push_back(random_lane(random, ranks, lane_root, 1.0 / lanes, kind));
+    }
+    verify(s);
+    return s;
+}
+
+/// The memory of a group of ranks, as `cuda_group` keeps it on GPUs.
+struct memory {
+    static constexpr std::size_t slot_bytes = 256 << 10;
+
+    explicit memory(int ranks)
+        : flags(static_cast<std::size_t>(ranks), std::vector<block_flags>(max_blocks)),
+          slots(static_cast<std::size_t>(ranks), std::vector<double>(slot_bytes / sizeof(double))) {}
+
+    std::vector<std::vector<block_flags>> flags;
+    std::vector<std::vector<double>> slots;
+    std::uint64_t words[1 + max_ranks] = {};
+};
+
+/// Buffers of one call: random inputs, poisoned outputs.
+template <class T>
+struct buffers {
+    buffers(std::mt19937& random, int ranks, std::size_t count, bool in_place, std::size_t offset) : shift(offset) {
+        for (int r = 0; r < ranks; ++r) {
+            original.emplace_back(count);
+            for (T& x : original.back()) { x = static_cast<T>(random() % 1000); }
+            in.emplace_back(count + offset);
+            out.emplace_back(count + offset);
+            std::memset(out.back().data(), 0xC5, out.back().size() * sizeof(T));
+            std::ranges::copy(original.back(),
+                              (in_place ? out : in).back().begin() + static_cast<std::ptrdiff_t>(offset));
+        }
+        place = in_place;
+    }
+
+    [[nodiscard]] const T* input(int r) const { return (place ? out : in)[static_cast<std::size_t>(r)].data() + shift; }
+    [[nodiscard]] T* output(int r) { return out[static_cast<std::size_t>(r)].data() + shift; }
+
+    std::vector<std::vector<T>> original, in, out;
+    std::size_t shift;
+    bool place = false;
+};
+
+template <class T>
+tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_shape& shape) {
+    tree_call<T> call{};
+    for (int r = 0; r < s.ranks; ++r) {
+        const auto i = static_cast<std::size_t>(r);
+        call.in[i] = b.input(r);
+        call.out[i] = b.output(r);
+        call.flags[i] = m.flags[i].data();
+        call.slots[i] = reinterpret_cast<std::byte*>(m.slots[i].data());
+    }
+    std::ranges::copy(shape.lanes, call.lanes);
+    call.abort = m.words;
+    call.faults = m.words + 1;
+    call.timeout_ns = 20'000'000'000;
+    call.chunk_elements = shape.chunk_elements;
+    call.slot_bytes = shape.slot_bytes;
+    call.grain = shape.grain;
+    call.slots_per_child = shape.slots_per_child;
+    call.fan_in = shape.fan_in;
+    call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
+    call.ranks = static_cast<std::uint8_t>(s.ranks);
+    call.up = reduces(s.kind);
+    call.down = s.kind != collective::reduce;
+    return call;
+}
+
+/// One rank enters a call, as the kernel on its GPU does.
+template <class T>
+void enter(tree_call<T> call, const schedule& s, int rank, int blocks) {
+    call.local_ranks[0] = static_cast<std::uint8_t>(rank);
+    run_kernel(call, to_runtime_schedule(s), sum{}, blocks, 1, threads_per_block);
+}
+
+template <class T>
+void check_result(const schedule& s, buffers<T>& b) {
+    const std::size_t count = b.original.front().size();
+    for (int r = 0; r < s.ranks; ++r) {
+        const bool is_output = s.kind != collective::reduce || r == s.root;
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            T expected{};
+            if (s.kind == collective::broadcast) {
+                expected = b.original[static_cast<std::size_t>(s.root)][i];
+            } else {
+                for (const auto& contribution : b.original) { expected = static_cast<T>(expected + contribution[i]); }
+            }
+            if (is_output && b.output(r)[i] != expected) { ++wrong; }
+        }
+        CAPTURE(r);
+        CHECK(wrong == 0);
+    }
+}
+
+/// Calls follow each other on every rank without waiting for the other ranks.
+template <class T>
+void run_calls(std::mt19937& random, int ranks, int calls) {
+    memory m(ranks);
+    std::vector<schedule> schedules;
+    std::vector<buffers<T>> data;
+    std::vector<call_shape> shapes;
+    std::vector<tree_call<T>> prepared;
+    data.reserve(static_cast<std::size_t>(calls));
+    for (int c = 0; c < calls; ++c) {
+        const auto kind = static_cast<collective>(random() % 3);
+        const int lanes = 1 + static_cast<int>(random() % 2);
+        schedules.push_back(
+            random_schedule(random, kind, ranks, lanes, static_cast<int>(random() % static_cast<unsigned>(ranks))));
+        const std::size_t count = random() % 3 == 0 ? random() % 5 : random() % 5000;
+        data.emplace_back(random, ranks, count, random() % 2 == 0, random() % 2);
+        const shape_limits limits{2, memory::slot_bytes, random() % 2 == 0 ? 0 : 128 * (1 + random() % 20)};
+        shapes.push_back(make_shape(schedules.back(), count, sizeof(T), limits));
+        prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
+    }
+    {
+        std::vector<std::jthread> streams;
+        for (int r = 0; r < ranks; ++r) {
+            streams.emplace_back([&, r] {
+                for (std::size_t c = 0; c < prepared.size(); ++c) {
+                    enter(prepared[c], schedules[c], r, shapes[c].blocks);
+                }
+            });
+        }
+    }
+    CHECK(m.words[0] == 0);
+    for (std::size_t c = 0; c < prepared.size(); ++c) {
+        CAPTURE(c);
+        CAPTURE(to_string(schedules[c].kind));
+        check_result(schedules[c], data[c]);
+    }
+}
+
+} // namespace
+
+TEST_CASE("random schedules, sizes and chunks give the exact result, call after call") {
+    std::mt19937 random(1);
+    for (int round = 0; round < 3; ++round) {
+        run_calls<std::int32_t>(random, 2, 4);
+        run_calls<std::int32_t>(random, 3, 3);
+        run_calls<double>(random, 4, 3);
+    }
+}
+
+TEST_CASE("ranks that share a GPU run as one kernel") {
+    std::mt19937 random(2);
+    memory m(3);
+    const schedule s = random_schedule(random, collective::allreduce, 3, 2, 0);
+    buffers<std::int64_t> b(random, 3, 4321, false, 1);
+    const call_shape shape = make_shape(s, 4321, sizeof(std::int64_t), {2, memory::slot_bytes, 1024});
+    tree_call<std::int64_t> call = make_call(s, m, b, shape);
+    for (std::uint8_t r = 0; r < 3; ++r) { call.local_ranks[r] = r; }
+    run_kernel(call, to_runtime_schedule(s), sum{}, shape.blocks, 3, threads_per_block);
+    check_result(s, b);
+}
+
+TEST_CASE("a schedule known to the compiler runs like one known at run time") {
+    using form = static_schedule<static_lane<static_tree<-1, 0, 0, 1>, static_tree<-1, 0, 0, 1>, 2>,
+                                 static_lane<static_tree<3, 3, 1, -1>>>;
+    std::mt19937 random(3);
+    memory m(4);
+    const schedule s = form::value(collective::allreduce);
+    verify(s);
+    buffers<float> b(random, 4, 3001, false, 0);
+    const call_shape shape = make_shape(s, 3001, sizeof(float), {2, memory::slot_bytes, 2048});
+    tree_call<float> call = make_call(s, m, b, shape);
+    for (std::uint8_t r = 0; r < 4; ++r) { call.local_ranks[r] = r; }
+    run_kernel(call, form{}, sum{}, shape.blocks, 4, threads_per_block);
+    check_result(s, b);
+}
+
+TEST_CASE("a ring, whose trees up and down differ, runs on the same program") {
+    schedule ring{collective::allreduce, 3, 0, {}};
+    for (int end = 0; end < 3; ++end) {
+        lane l{end, 1.0 / 3, std::vector<role>(3)};
+        for (int step = 1; step < 3; ++step) {
+            const int from = (end + step) % 3;
+            const int to = (end + step + 1) % 3;
+            l.roles[static_cast<std::size_t>(from)].reduce_to = to;
+            l.roles[static_cast<std::size_t>(to)].reduce_from.push_back(from);
+            const int reader = (end + step) % 3;
+            const int writer = (end + step - 1) % 3;
+            l.roles[static_cast<std::size_t>(reader)].broadcast_from = writer;
+            l.roles[static_cast<std::size_t>(writer)].broadcast_to.push_back(reader);
+        }
+        ring.lanes.push_back(std::move(l));
+    }
+    verify(ring);
+    std::mt19937 random(4);
+    memory m(3);
+    buffers<std::int32_t> b(random, 3, 2999, true, 0);
+    const call_shape shape = make_shape(ring, 2999, sizeof(std::int32_t), {3, memory::slot_bytes, 512});
+    tree_call<std::int32_t> call = make_call(ring, m, b, shape);
+    for (std::uint8_t r = 0; r < 3; ++r) { call.local_ranks[r] = r; }
+    run_kernel(call, to_runtime_schedule(ring), sum{}, shape.blocks, 3, threads_per_block);
+    check_result(ring, b);
+}
+
+TEST_CASE("who waits past the deadline names the missing rank") {
+    std::mt19937 random(5);
+    memory m(2);
+    using pair = static_schedule<static_lane<static_tree<-1, 0>>>;
+    const schedule s = pair::value(collective::reduce);
+    buffers<float> b(random, 2, 100, false, 0);
+    const call_shape shape = make_shape(s, 100, sizeof(float), {1, memory::slot_bytes, 0});
+    tree_call<float> call = make_call(s, m, b, shape);
+    call.timeout_ns = 50'000'000;
+    enter(call, s, 0, shape.blocks);
+    CHECK(m.words[0] == 1);
+    REQUIRE(m.words[1] != 0);
+    const fault found = fault::unpacked(m.words[1]);
+    CHECK(found.what == awaited::partial);
+    CHECK(found.rank == 0);
+    CHECK(found.peer == 1);
+    CHECK(found.chunk == 0);
+}
+
+TEST_CASE("a missing rank ends the call on every other rank") {
+    std::mt19937 random(7);
+    memory m(3);
+    using star = static_schedule<static_lane<static_tree<-1, 0, 0>>>;
+    const schedule s = star::value(collective::allreduce);
+    buffers<float> b(random, 3, 100, false, 0);
+    const call_shape shape = make_shape(s, 100, sizeof(float), {1, memory::slot_bytes, 0});
+    tree_call<float> call = make_call(s, m, b, shape);
+    call.timeout_ns = 50'000'000;
+    {
+        const std::jthread first([&] { enter(call, s, 0, shape.blocks); });
+        const std::jthread second([&] { enter(call, s, 1, shape.blocks); });
+    }
+    CHECK(m.words[0] == 1);
+    CHECK((m.words[1] != 0 || m.words[2] != 0));
+}
+
+TEST_CASE("an abort from outside ends a wait long before its deadline, without a fault") {
+    std::mt19937 random(6);
+    memory m(2);
+    using pair = static_schedule<static_lane<static_tree<-1, 0>>>;
+    const schedule s = pair::value(collective::broadcast);
+    buffers<float> b(random, 2, 100, false, 0);
+    const call_shape shape = make_shape(s, 100, sizeof(float), {1, memory::slot_bytes, 0});
+    const tree_call<float> call = make_call(s, m, b, shape);
+    {
+        const std::jthread lonely([&] { enter(call, s, 1, shape.blocks); });
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        std::atomic_ref(m.words[0]).store(1);
+    }
+    CHECK(std::ranges::count(m.words, std::uint64_t{0}) == max_ranks);
+}

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The blocks of a kernel on threads of the host: one thread for each of their threads, barriers and flags as on a
+/// GPU. A flag is published with release order only behind a fence, so that ThreadSanitizer sees a missing fence.
+#pragma once
+
+#include <blink/execute/cuda/tree_block.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace kernel_test {
+
+/// A barrier for any number of threads that also tells whether all of them agreed.
+class meeting {
+  public:
+    bool arrive(int threads, bool ok) {
+        std::unique_lock lock(guard_);
+        agreed_ = agreed_ && ok;
+        if (++waiting_ == threads) {
+            result_ = agreed_;
+            agreed_ = true;
+            waiting_ = 0;
+            ++round_;
+            all_here_.notify_all();
+            return result_;
+        }
+        const std::uint64_t round = round_;
+        all_here_.wait(lock, [&] { return round_ != round; });
+        return result_;
+    }
+
+  private:
+    std::mutex guard_;
+    std::condition_variable all_here_;
+    int waiting_ = 0;
+    std::uint64_t round_ = 0;
+    bool agreed_ = true;
+    bool result_ = true;
+};
+
+/// What the threads of a block share.
+struct block_state {
+    int block = 0;
+    int local_rank = 0;
+    int threads = 0;
+    meeting whole;
+    std::array<meeting, 2> groups;
+    std::array<void*, blink::cuda::max_ranks + 1> outputs{};
+};
+
+/// One thread of a block.
+struct thread_machine {
+    struct thread_state {
+        int thread = 0;
+        bool fenced = false;
+    };
+
+    struct group {
+        meeting* barrier;
+        thread_state* self;
+        int thread;
+        int threads;
+
+        void sync() const { (void)all(true); }
+        [[nodiscard]] bool all(bool ok) const {
+            self->fenced = false;
+            return barrier->arrive(threads, ok);
+        }
+    };
+
+    block_state* state;
+    thread_state* self;
+
+    [[nodiscard]] int block() const { return state->block; }
+    [[nodiscard]] int local_rank() const { return state->local_rank; }
+    [[nodiscard]] int thread() const { return self->thread; }
+    [[nodiscard]] int threads() const { return state->threads; }
+    void sync() const { (void)state->whole.arrive(state->threads, true); }
+    [[nodiscard]] group make_group(int number, int first, int threads) const {
+        return {&state->groups[static_cast<std::size_t>(number)], self, thread() - first, threads};
+    }
+    [[nodiscard]] std::uint64_t load(const std::uint64_t* flag) const {
+        return std::atomic_ref(*const_cast<std::uint64_t*>(flag)).load(std::memory_order_acquire);
+    }
+    void store(std::uint64_t* flag, std::uint64_t v) const {
+        std::atomic_ref(*flag).store(v, self->fenced ? std::memory_order_release : std::memory_order_relaxed);
+    }
+    void fence() const { self->fenced = true; }
+    [[nodiscard]] std::uint64_t now_ns() const {
+        return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    }
+    void pause() const { std::this_thread::yield(); }
+};
+
+/// Runs all blocks of the ranks in `call.local_ranks[0, local_ranks)` and waits for them, as a stream does.
+template <class T, class Op, class Schedule>
+void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule, const Op& op, int blocks,
+                int local_ranks, int threads_per_block) {
+    std::vector<block_state> states(static_cast<std::size_t>(blocks * local_ranks));
+    std::vector<thread_machine::thread_state> selves(states.size() * static_cast<std::size_t>(threads_per_block));
+    std::vector<std::jthread> threads;
+    for (std::size_t b = 0; b < states.size(); ++b) {
+        states[b].block = static_cast<int>(b) % blocks;
+        states[b].local_rank = static_cast<int>(b) / blocks;
+        states[b].threads = threads_per_block;
+        for (int t = 0; t < threads_per_block; ++t) {
+            auto& self = selves[b * static_cast<std::size_t>(threads_per_block) + static_cast<std::size_t>(t)];
+            self.thread = t;
+            threads.emplace_back([&call, &schedule, &op, &self, &state = states[b]] {
+                blink::cuda::tree_block(thread_machine{&state, &self}, call, schedule, op,
+                                        reinterpret_cast<T**>(state.outputs.data()));
+            });
+        }
+    }
+}
+
+} // namespace kernel_test

@@ -1,0 +1,279 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <doctest/doctest.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "groups.cuh"
+#include "trial.cuh"
+
+using namespace gpu_test;
+using blink::collective;
+
+namespace {
+
+using float_trial = trial<float, blink::sum>;
+
+void check_clean(float_trial& t) {
+    const verdict v = t.judged();
+    CHECK(v.wrong == 0);
+    CHECK(v.outside == 0);
+    CHECK(v.differing_ranks == 0);
+}
+
+void check_sizes_and_roots(blink::cuda_group& group) {
+    for (const std::size_t count : {0, 1, 2, 3, 31, 127, 1023, 4096, 65537, 1000003}) {
+        CAPTURE(count);
+        for (const collective kind : {collective::allreduce, collective::broadcast, collective::reduce}) {
+            for (int root = 0; root < (blink::is_rooted(kind) ? group.size() : 1); ++root) {
+                CAPTURE(root);
+                float_trial t(group, kind, {.count = count, .root = root, .seed = count + 1});
+                t.launch();
+                check_clean(t);
+            }
+        }
+    }
+}
+
+/// Eager calls and graph replays in turn, over buffers that are poisoned before each look.
+void check_graph(blink::cuda_group& group) {
+    float_trial t(group, collective::allreduce, {.count = 100003, .seed = 3});
+    float_trial other(group, collective::broadcast, {.count = 777, .root = group.size() - 1, .seed = 4});
+    std::vector<cudaStream_t> streams;
+    for (int r = 0; r < group.size(); ++r) {
+        if (r == 0 || group.device(r) != group.device(r - 1)) { streams.push_back(group.stream(r)); }
+    }
+    t.launch();
+    other.launch();
+    check_clean(t);
+    for (const cudaStream_t s : streams) {
+        blink::cuda::check(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+    }
+    for (int i = 0; i < 3; ++i) { t.launch(); }
+    other.launch();
+    std::vector<cudaGraphExec_t> graphs;
+    for (const cudaStream_t s : streams) {
+        cudaGraph_t graph = nullptr;
+        blink::cuda::check(cudaStreamEndCapture(s, &graph), "cudaStreamEndCapture");
+        blink::cuda::check(cudaGraphInstantiate(&graphs.emplace_back(), graph, 0), "cudaGraphInstantiate");
+        blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    }
+    for (int replay = 0; replay < 50; ++replay) {
+        if (replay % 10 == 0) {
+            t.reset();
+            other.reset();
+        }
+        for (std::size_t i = 0; i < graphs.size(); ++i) {
+            blink::cuda::check(cudaGraphLaunch(graphs[i], streams[i]), "cudaGraphLaunch");
+        }
+        if (replay % 10 == 9) {
+            check_clean(t);
+            check_clean(other);
+            t.reset();
+            t.launch();
+            check_clean(t);
+        }
+    }
+    for (const cudaGraphExec_t g : graphs) { blink::cuda::check(cudaGraphExecDestroy(g), "cudaGraphExecDestroy"); }
+}
+
+void check_same_bits_again(blink::cuda_group& group) {
+    float_trial t(group, collective::allreduce, {.count = 300007, .seed = 5});
+    std::vector<float> first;
+    for (int run = 0; run < 20; ++run) {
+        t.reset();
+        t.launch();
+        check_clean(t);
+        const std::vector<float> now = t.result(run % group.size());
+        if (first.empty()) { first = now; }
+        CHECK(std::memcmp(first.data(), now.data(), now.size() * sizeof(float)) == 0);
+    }
+}
+
+/// A chain of two ranks.
+blink::schedule pair_schedule() {
+    using pair = blink::cuda::static_schedule<blink::cuda::static_lane<blink::cuda::static_tree<-1, 0>>>;
+    return pair::value(collective::allreduce);
+}
+
+/// Two virtual ranks of which only rank 0 enters the call.
+struct lonely_rank {
+    blink::cuda::group_resources resources;
+    std::array<float*, 2> buffers{};
+
+    explicit lonely_rank(std::chrono::milliseconds timeout) : resources(std::array{0, 0}, timeout, 0) {
+        for (float*& b : buffers) { blink::cuda::check(cudaMalloc(&b, 4096), "cudaMalloc"); }
+    }
+    ~lonely_rank() {
+        resources.abort();
+        for (float* b : buffers) { (void)cudaFree(b); }
+    }
+    lonely_rank(const lonely_rank&) = delete;
+    lonely_rank& operator=(const lonely_rank&) = delete;
+
+    void launch() {
+        std::vector<blink::cuda::device_ranks> devices(resources.devices().begin(), resources.devices().end());
+        devices.front().ranks.pop_back();
+        const blink::schedule s = pair_schedule();
+        const std::array<const float*, 2> in{buffers[0], buffers[1]};
+        blink::cuda::launch<float, blink::sum>(s, blink::cuda::to_runtime_schedule(s), in, buffers, 1000, {}, devices,
+                                               resources.memory(), 0);
+    }
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+} // namespace
+
+TEST_CASE("sizes and roots are right on 8 virtual ranks of a DGX-1V" * doctest::skip(!one_gpu())) {
+    check_sizes_and_roots(virtual_dgx1v());
+}
+
+TEST_CASE("sizes and roots are right on the real GPUs" * doctest::skip(!two_gpus())) {
+    check_sizes_and_roots(real_gpus());
+}
+
+TEST_CASE("fragments of machines are right on virtual ranks" * doctest::skip(!one_gpu())) {
+    const std::vector<std::vector<int>> fragments{
+        {0, 1, 2},    {0, 1, 4},       {0, 2, 3},          {0, 3, 4},          {0, 1, 2, 3},
+        {0, 2, 4, 6}, {0, 1, 2, 4, 5}, {0, 1, 3, 4, 5, 7}, {0, 1, 2, 3, 4, 5}, {0, 1, 2, 3, 4, 6, 7}};
+    for (const auto& gpus : fragments) {
+        for (const blink::topology& machine : {blink::topology(blink::dgx1v), blink::topology(blink::dgx1p)}) {
+            blink::cuda_group group({.machine = machine, .gpus = gpus, .virtual_ranks = 8});
+            CAPTURE(machine.name());
+            CAPTURE(gpus.size());
+            for (const collective kind : {collective::allreduce, collective::broadcast, collective::reduce}) {
+                float_trial t(group, kind, {.count = 200003, .root = group.size() / 2, .seed = gpus.size()});
+                t.launch();
+                t.launch();
+                check_clean(t);
+            }
+        }
+    }
+}
+
+TEST_CASE("sixteen virtual ranks behind one switch are right" * doctest::skip(!one_gpu())) {
+    blink::cuda_group group({.machine = blink::topology(blink::dgx2), .virtual_ranks = 16});
+    for (const collective kind : {collective::allreduce, collective::broadcast, collective::reduce}) {
+        float_trial t(group, kind, {.count = 500009, .root = 11, .seed = 16});
+        t.launch();
+        check_clean(t);
+    }
+}
+
+TEST_CASE("a schedule known to the compiler gives the same result as at run time" * doctest::skip(!one_gpu())) {
+    using namespace blink::cuda;
+    using ring_free = static_schedule<static_lane<static_tree<-1, 0, 0, 1>, static_tree<-1, 0, 0, 1>, 2>,
+                                      static_lane<static_tree<3, 3, 1, -1>>>;
+    static_assert(ring_free::ranks == 4 && ring_free::lanes == 2 && ring_free::reduce_parent(0, 3) == 1);
+    blink::cuda_group group({.machine = blink::topology(blink::dgx1v), .gpus = {0, 1, 2, 3}, .virtual_ranks = 4});
+    float_trial t(group, collective::allreduce, {.count = 100003, .seed = 9});
+    t.launch_static<ring_free>();
+    check_clean(t);
+    t.reset();
+    t.launch();
+    check_clean(t);
+}
+
+TEST_CASE("any chunk size is right" * doctest::skip(!one_gpu())) {
+    for (const std::size_t bytes : {1, 128, 1000, 4096, 65536, 1 << 20}) {
+        CAPTURE(bytes);
+        float_trial t(virtual_dgx1v(), collective::allreduce, {.count = 400009, .seed = bytes});
+        t.launch({.chunk = blink::fixed_chunk{bytes}});
+        check_clean(t);
+    }
+}
+
+TEST_CASE("graph replays and eager calls mix on 8 virtual ranks" * doctest::skip(!one_gpu())) {
+    check_graph(virtual_dgx1v());
+}
+TEST_CASE("graph replays and eager calls mix on the real GPUs" * doctest::skip(!two_gpus())) {
+    check_graph(real_gpus());
+}
+
+TEST_CASE("every run gives the same bits on 8 virtual ranks" * doctest::skip(!one_gpu())) {
+    check_same_bits_again(virtual_dgx1v());
+}
+TEST_CASE("every run gives the same bits on the real GPUs" * doctest::skip(!two_gpus())) {
+    check_same_bits_again(real_gpus());
+}
+
+TEST_CASE("256 MiB are right on the real GPUs" * doctest::skip(!two_gpus())) {
+    float_trial t(real_gpus(), collective::allreduce, {.count = std::size_t{64} << 20, .seed = 11});
+    t.launch();
+    check_clean(t);
+}
+
+TEST_CASE("a rank that waits past the deadline names what it waited for" * doctest::skip(!one_gpu())) {
+    lonely_rank lonely(std::chrono::milliseconds(200));
+    const auto start = std::chrono::steady_clock::now();
+    lonely.launch();
+    lonely.resources.wait();
+    CHECK(seconds_since(start) < 2.0);
+    CHECK(lonely.resources.aborted());
+    CHECK(lonely.resources.fault_text() ==
+          "rank 0 waited longer than 200 ms for the partial result of chunk 0 by rank 1 (lane 0, block 0)");
+}
+
+TEST_CASE("abort ends a waiting kernel long before its deadline" * doctest::skip(!one_gpu())) {
+    lonely_rank lonely(std::chrono::seconds(30));
+    const auto start = std::chrono::steady_clock::now();
+    lonely.launch();
+    CHECK(cudaStreamQuery(lonely.resources.devices().front().stream) == cudaErrorNotReady);
+    lonely.resources.abort();
+    lonely.resources.wait();
+    CHECK(seconds_since(start) < 2.0);
+    CHECK(lonely.resources.fault_text().empty());
+}
+
+TEST_CASE("an aborted group refuses work and says so" * doctest::skip(!one_gpu())) {
+    blink::cuda_group group({.machine = blink::topology(blink::dgx1v), .gpus = {0, 1}, .virtual_ranks = 2});
+    float_trial t(group, collective::allreduce, {.count = 100, .seed = 1});
+    CHECK(group.status() == blink::group_status::ready);
+    group.abort();
+    CHECK(group.status() == blink::group_status::aborted);
+    CHECK_THROWS_AS(t.launch(), blink::aborted_error);
+    CHECK_THROWS_AS(group.synchronize(), blink::aborted_error);
+}
+
+TEST_CASE("wrong use is refused before anything is launched" * doctest::skip(!one_gpu())) {
+    blink::cuda_group& group = virtual_dgx1v();
+    auto good = group.make_buffers<float>(100);
+    std::vector<const float*> in;
+    std::vector<float*> out;
+    for (int r = 0; r < group.size(); ++r) {
+        in.push_back(good[r]);
+        out.push_back(good[r]);
+    }
+    const auto run = [&](collective kind, int root) { group.run<float>(kind, root, in, out, 100, blink::sum{}, {}); };
+    SUBCASE("null input") { in[3] = nullptr; }
+    SUBCASE("null output") { out[7] = nullptr; }
+    SUBCASE("missing buffer") { in.pop_back(); }
+    SUBCASE("host memory") {
+        static float host[100];
+        in[2] = host;
+    }
+    SUBCASE("partial overlap") { out[1] += 1; }
+    CHECK_THROWS_AS(run(collective::allreduce, 0), blink::usage_error);
+    CHECK(group.status() == blink::group_status::ready);
+}
+
+TEST_CASE("an unknown root and too many ranks are refused" * doctest::skip(!one_gpu())) {
+    blink::cuda_group& group = virtual_dgx1v();
+    auto good = group.make_buffers<float>(4);
+    std::vector<const float*> in;
+    std::vector<float*> out;
+    for (int r = 0; r < group.size(); ++r) {
+        in.push_back(good[r]);
+        out.push_back(good[r]);
+    }
+    CHECK_THROWS_AS(group.run<float>(collective::broadcast, 8, in, out, 4, blink::sum{}, {}), blink::usage_error);
+    CHECK_THROWS_AS(group.run<float>(collective::reduce, -1, in, out, 4, blink::sum{}, {}), blink::usage_error);
+    CHECK_THROWS_AS(blink::cuda_group({.machine = blink::topology(blink::dgx2), .virtual_ranks = 1}),
+                    blink::usage_error);
+}
