@@ -8,10 +8,10 @@
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
+#include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/launch.cuh>
-#include <blink/execute/host/buffers.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines.hpp>

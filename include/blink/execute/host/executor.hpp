@@ -8,8 +8,8 @@
 /// The order in which contributions are combined is that of the tree, whatever the workers do: same bits every time.
 #pragma once
 
+#include <blink/core/buffers.hpp>
 #include <blink/core/operators.hpp>
-#include <blink/execute/host/buffers.hpp>
 #include <blink/execute/host/chunk_queue.hpp>
 #include <blink/execute/host/combine.hpp>
 #include <blink/execute/host/compile.hpp>
@@ -22,8 +22,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-namespace blink {} // namespace blink
 
 namespace blink::host {
 
