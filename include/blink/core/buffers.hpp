@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace blink {
@@ -20,12 +21,24 @@ namespace blink {
     return kind != collective::broadcast || rank == root;
 }
 
+/// Elements of an input, where `count` is what each rank gives or gets of its own: a reduce_scatter reads a shard for
+/// every rank.
+[[nodiscard]] constexpr std::size_t input_count(collective kind, int ranks, std::size_t count) noexcept {
+    return kind == collective::reduce_scatter ? static_cast<std::size_t>(ranks) * count : count;
+}
+
+/// Elements of an output: an allgather writes a shard of every rank.
+[[nodiscard]] constexpr std::size_t output_count(collective kind, int ranks, std::size_t count) noexcept {
+    return kind == collective::allgather ? static_cast<std::size_t>(ranks) * count : count;
+}
+
 /// Whether `rank` gets a result: in a reduce only the root does.
 [[nodiscard]] constexpr bool writes_output(collective kind, int root, int rank) noexcept {
     return kind != collective::reduce || rank == root;
 }
 
-/// Checks the buffers of a collective in which every rank gives and gets `count` elements of `element_bytes` each.
+/// Checks the buffers of a collective in which every rank gives and gets `count` elements of `element_bytes` each (of
+/// its own, where the collective is sharded: see `input_count`).
 /// Buffers that it does not touch may be anything. In place (in[r] == out[r]) is right; every other overlap with
 /// memory that is written is not.
 /// @param in, out pointers by rank
@@ -43,12 +56,13 @@ inline void check_buffers(collective kind, int root, int ranks, const std::vecto
              " ranks: expected one each");
     }
     if (count == 0) { return; }
-    if (count > std::numeric_limits<std::ptrdiff_t>::max() / element_bytes) {
+    if (count > std::numeric_limits<std::ptrdiff_t>::max() / element_bytes / static_cast<std::size_t>(ranks)) {
         fail(number(count) + " elements of " + number(element_bytes) + " bytes fit into no memory");
     }
 
     struct buffer {
         std::uintptr_t begin = 0;
+        std::uintptr_t bytes = 0;
         int rank = 0;
         bool output = false;
     };
@@ -56,7 +70,8 @@ inline void check_buffers(collective kind, int root, int ranks, const std::vecto
     std::vector<buffer> used;
     used.reserve(2 * in.size());
     const auto add = [&](const void* p, int rank, bool output) {
-        const buffer b{reinterpret_cast<std::uintptr_t>(p), rank, output};
+        const std::size_t elements = output ? output_count(kind, ranks, count) : input_count(kind, ranks, count);
+        const buffer b{reinterpret_cast<std::uintptr_t>(p), elements * element_bytes, rank, output};
         if (p == nullptr) { fail(name(b) + " is null"); }
         if (b.begin % alignment != 0) { fail(name(b) + " is not aligned to " + number(alignment) + " bytes"); }
         used.push_back(b);
@@ -65,13 +80,18 @@ inline void check_buffers(collective kind, int root, int ranks, const std::vecto
         if (reads_input(kind, root, r)) { add(in[static_cast<std::size_t>(r)], r, false); }
         if (writes_output(kind, root, r)) { add(out[static_cast<std::size_t>(r)], r, true); }
     }
-    const std::uintptr_t bytes = count * element_bytes;
+    // In place the smaller buffer of a sharded collective is its rank's shard of the larger one.
+    const auto in_place = [&](const buffer& a, const buffer& b) {
+        if (a.rank != b.rank || a.output == b.output) { return false; }
+        const auto& [small, large] = a.bytes < b.bytes ? std::pair(a, b) : std::pair(b, a);
+        const bool shard = small.bytes != large.bytes;
+        return small.begin == large.begin + (shard ? static_cast<std::uintptr_t>(a.rank) * small.bytes : 0);
+    };
     for (std::size_t i = 0; i < used.size(); ++i) {
         for (std::size_t k = 0; k < i; ++k) {
             const buffer &a = used[k], &b = used[i];
-            const std::uintptr_t apart = a.begin < b.begin ? b.begin - a.begin : a.begin - b.begin;
-            const bool in_place = apart == 0 && a.rank == b.rank;
-            if (apart < bytes && (a.output || b.output) && !in_place) {
+            const bool overlap = a.begin < b.begin + b.bytes && b.begin < a.begin + a.bytes;
+            if (overlap && (a.output || b.output) && !in_place(a, b)) {
                 fail(name(a) + " and " + name(b) + " overlap: use the same buffer, or buffers apart");
             }
         }

@@ -41,4 +41,14 @@ inline constexpr std::array collective_names{std::string_view{"broadcast"}, std:
     return c == collective::reduce || c == collective::allreduce || c == collective::reduce_scatter;
 }
 
+/// True where a result is handed to other ranks than the one that has it first.
+[[nodiscard]] constexpr bool hands_on(collective c) noexcept {
+    return c != collective::reduce && c != collective::reduce_scatter;
+}
+
+/// True where every rank owns a shard of the larger buffer, and is the root of the lanes that carry it.
+[[nodiscard]] constexpr bool is_sharded(collective c) noexcept {
+    return c == collective::allgather || c == collective::reduce_scatter;
+}
+
 } // namespace blink

@@ -68,7 +68,7 @@ inline void check_tree(const packing& p, const fabric& f, std::size_t index, Eig
             broken(p, where, "the edge " + edge + " reaches a rank twice");
         }
         reached[static_cast<std::size_t>(e.child)] = true;
-        check_arc(p, f, where, e.down, p.kind != collective::reduce, e.parent, e.child, "down");
+        check_arc(p, f, where, e.down, hands_on(p.kind), e.parent, e.child, "down");
         check_arc(p, f, where, e.up, reduces(p.kind), e.child, e.parent, "up");
         for (const int hop : {e.down, e.up}) {
             if (hop == -1) { continue; }

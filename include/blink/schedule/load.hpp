@@ -76,7 +76,7 @@ inline void add_load(std::vector<double>& load, const arc& a, double GBps) {
     for (const packed_tree& t : p.trees) {
         for (const tree_edge& e : t.edges) {
             if (reduces(p.kind)) { add(e.up, t.GBps); }
-            if (p.kind != collective::reduce) { add(e.down, t.GBps); }
+            if (hands_on(p.kind)) { add(e.down, t.GBps); }
         }
     }
     return load;

@@ -65,6 +65,7 @@ struct program {
     int root = 0;            ///< of a rooted collective
     std::vector<int> chunks; ///< by lane
     std::vector<worker> workers;
+    std::vector<int> lane_roots{}; ///< by lane; of a sharded collective
 
     friend bool operator==(const program&, const program&) = default;
 };
@@ -109,7 +110,7 @@ namespace detail {
         throw schedule_error("expand: " + std::to_string(chunks.size()) + " chunk counts for " +
                              std::to_string(s.lanes.size()) + " lanes");
     }
-    program p{s.kind, s.ranks, s.root, {chunks.begin(), chunks.end()}, {}};
+    program p{s.kind, s.ranks, s.root, {chunks.begin(), chunks.end()}, {}, {}};
     const auto add = [&p](int rank, int lane, phase ph, std::vector<step> steps) {
         if (!steps.empty()) { p.workers.push_back({rank, lane, ph, std::move(steps)}); }
     };
@@ -118,6 +119,7 @@ namespace detail {
             throw schedule_error("expand: lane " + std::to_string(l) + " has " + std::to_string(chunks[l]) + " chunks");
         }
         const lane& tree = s.lanes[l];
+        if (is_sharded(s.kind)) { p.lane_roots.push_back(tree.root); }
         for (std::size_t r = 0; r < tree.roles.size(); ++r) {
             const auto rank = static_cast<int>(r);
             const bool at_root = rank == tree.root && reduces(s.kind);

@@ -63,19 +63,44 @@ struct element_range {
 };
 
 /// Cuts `count` elements among the lanes by their shares, at multiples of `grain` elements (the last lane takes the
-/// rest), so that every executor and every rank cuts alike.
+/// rest), so that every executor and every rank cuts alike. In a sharded collective `count` is that of a shard, and
+/// the lanes of each root cut its shard.
 [[nodiscard]] inline std::vector<element_range> split(const schedule& s, std::size_t count, std::size_t grain = 1) {
-    std::vector<element_range> ranges;
-    double sum = 0;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i < s.lanes.size(); ++i) {
-        sum += s.lanes[i].share;
-        const auto ideal = static_cast<std::size_t>(sum * static_cast<double>(count));
-        const std::size_t end = i + 1 == s.lanes.size() ? count : std::clamp(ideal / grain * grain, begin, count);
-        ranges.push_back({begin, end});
-        begin = end;
+    std::vector<element_range> ranges(s.lanes.size());
+    const auto cut = [&](auto belongs, double whole) {
+        double sum = 0;
+        std::size_t begin = 0;
+        element_range* last = nullptr;
+        for (std::size_t i = 0; i < s.lanes.size(); ++i) {
+            if (!belongs(s.lanes[i])) { continue; }
+            sum += s.lanes[i].share / whole;
+            const auto ideal = static_cast<std::size_t>(sum * static_cast<double>(count));
+            last = &ranges[i];
+            *last = {begin, std::clamp(ideal / grain * grain, begin, count)};
+            begin = last->end;
+        }
+        if (last != nullptr) { last->end = count; }
+    };
+    if (!is_sharded(s.kind)) {
+        cut([](const lane&) { return true; }, 1.0);
+    } else {
+        for (int r = 0; r < s.ranks; ++r) {
+            cut([r](const lane& l) { return l.root == r; }, 1.0 / s.ranks);
+        }
     }
     return ranges;
+}
+
+/// How far the elements of a lane are moved in the buffers: element i of its range lies at in[r][i + in] and
+/// out[r][i + out]. A shard of `count` elements begins at its owner's number times `count` in the larger buffer.
+struct lane_offset {
+    std::size_t in = 0;
+    std::size_t out = 0;
+};
+
+[[nodiscard]] inline lane_offset offset_of(const schedule& s, const lane& l, std::size_t count) {
+    const std::size_t shard = is_sharded(s.kind) ? static_cast<std::size_t>(l.root) * count : 0;
+    return {s.kind == collective::reduce_scatter ? shard : 0, s.kind == collective::allgather ? shard : 0};
 }
 
 /// A lane a tree, shares by rate.
@@ -103,7 +128,7 @@ struct element_range {
                 child.reduce_to = e.parent;
                 child.reduce_arc = e.up;
             }
-            if (p.kind != collective::reduce) {
+            if (hands_on(p.kind)) {
                 parent.broadcast_to.push_back(e.child);
                 child.broadcast_from = e.parent;
                 child.broadcast_arc = e.down;

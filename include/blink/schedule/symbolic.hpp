@@ -75,6 +75,10 @@ class symbolic_run {
 
     /// What cannot be meant, before anything runs.
     void check_steps() {
+        if (is_sharded(p_.kind) && p_.lane_roots.size() != p_.chunks.size()) {
+            throw schedule_error(std::string(to_string(p_.kind)) + ": " + std::to_string(p_.lane_roots.size()) +
+                                 " roots for " + std::to_string(p_.chunks.size()) + " lanes");
+        }
         const auto known = [this](int rank) { return rank >= 0 && rank < p_.ranks; };
         const std::string ranks = "the ranks are 0.." + std::to_string(p_.ranks - 1);
         for (std::size_t i = 0; i < p_.workers.size(); ++i) {
@@ -101,8 +105,8 @@ class symbolic_run {
                 if ((up_only && w.phase == phase::down) || (down_only && w.phase == phase::up)) {
                     fail(w, s, what + " is no step of this phase");
                 }
-                const collective excluded = w.phase == phase::up ? collective::broadcast : collective::reduce;
-                if (p_.kind == excluded) { fail(w, s, what + " is no step of a " + std::string(to_string(p_.kind))); }
+                const bool takes_place = w.phase == phase::up ? reduces(p_.kind) : hands_on(p_.kind);
+                if (!takes_place) { fail(w, s, what + " is no step of a " + std::string(to_string(p_.kind))); }
             }
         }
     }
@@ -110,8 +114,11 @@ class symbolic_run {
     id& partial(const worker& w, const step& s) {
         return partials_.try_emplace({w.lane, s.chunk, w.rank}, w.rank).first->second;
     }
+    [[nodiscard]] int root_of(int lane) const {
+        return is_sharded(p_.kind) ? p_.lane_roots[static_cast<std::size_t>(lane)] : p_.root;
+    }
     id& result(int lane, int chunk, int rank) {
-        const bool source = p_.kind == collective::broadcast && rank == p_.root;
+        const bool source = !reduces(p_.kind) && rank == root_of(lane);
         return results_.try_emplace({lane, chunk, rank}, source ? rank : none).first->second;
     }
 
@@ -268,10 +275,10 @@ class symbolic_run {
     void check_results() {
         for (int l = 0; l < static_cast<int>(p_.chunks.size()); ++l) {
             for (int c = 0; c < p_.chunks[static_cast<std::size_t>(l)]; ++c) {
-                const bool one = p_.kind == collective::reduce;
-                const int first = one ? p_.root : 0;
+                const bool one = !hands_on(p_.kind);
+                const int first = reduces(p_.kind) && !one ? 0 : root_of(l);
                 const id expected = p_.ranks == 1 ? 0 : result(l, c, first);
-                for (int r = first; r < (one ? first + 1 : p_.ranks); ++r) {
+                for (int r = one ? first : 0; r < (one ? first + 1 : p_.ranks); ++r) {
                     const id value = p_.ranks == 1 ? 0 : result(l, c, r);
                     if (value == none) { fail(r, l, c, "the result never arrives"); }
                     if (value != expected) {

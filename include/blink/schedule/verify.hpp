@@ -29,9 +29,6 @@ namespace detail {
 
 inline void check_collective(collective kind, int ranks, int root) {
     const std::string what(to_string(kind));
-    if (kind == collective::allgather || kind == collective::reduce_scatter) {
-        throw schedule_error(what + ": a schedule of lanes cannot express it yet");
-    }
     if (ranks < 1) { throw schedule_error(what + ": " + std::to_string(ranks) + " ranks; expected 1 or more"); }
     if (is_rooted(kind) && (root < 0 || root >= ranks)) {
         throw schedule_error(what + ": the root is the unknown rank " + std::to_string(root));
@@ -77,6 +74,14 @@ inline void check_lanes(const schedule& s) {
     if (!(std::abs(sum - 1) <= rounding)) {
         throw schedule_error("the shares of the " + std::to_string(s.lanes.size()) + " lanes add up to " +
                              std::to_string(sum) + ", not to 1");
+    }
+    for (int root = 0; is_sharded(s.kind) && root < s.ranks; ++root) {
+        double shard = 0;
+        for (const lane& l : s.lanes) { shard += l.root == root ? l.share : 0; }
+        if (!(std::abs(shard * s.ranks - 1) <= rounding)) {
+            throw schedule_error("the lanes of root " + std::to_string(root) + " carry " + std::to_string(shard) +
+                                 " of the data, not its shard of 1/" + std::to_string(s.ranks));
+        }
     }
 }
 

@@ -38,6 +38,8 @@ struct alignas(128) block_flags {
 struct lane_slice {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
+    std::uint64_t in_offset = 0;  ///< where element 0 of the lane's data lies in the inputs
+    std::uint64_t out_offset = 0; ///< and in the outputs
     int first_block = 0;
     int blocks = 0;
 };

@@ -111,7 +111,7 @@ struct static_schedule {
             lane made{0, static_cast<double>(shares[static_cast<std::size_t>(l)]) / total, std::vector<role>(ranks)};
             for (int r = 0; r < ranks; ++r) {
                 const int up = reduces(kind) ? reduce_parent(l, r) : no_rank;
-                const int down = kind != collective::reduce ? broadcast_parent(l, r) : no_rank;
+                const int down = hands_on(kind) ? broadcast_parent(l, r) : no_rank;
                 if ((reduces(kind) ? reduce_parent(l, r) : broadcast_parent(l, r)) == no_rank) { made.root = r; }
                 role& own = made.roles[static_cast<std::size_t>(r)];
                 own.reduce_to = up;

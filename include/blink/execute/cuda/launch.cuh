@@ -92,7 +92,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
     call.ranks = static_cast<std::uint8_t>(s.ranks);
     call.up = reduces(s.kind);
-    call.down = s.kind != collective::reduce;
+    call.down = hands_on(s.kind);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         std::ranges::transform(d.ranks, call.local_ranks, [](int r) { return static_cast<std::uint8_t>(r); });

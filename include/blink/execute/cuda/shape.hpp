@@ -38,14 +38,14 @@ struct call_shape {
 namespace detail {
 
 /// Blocks for each lane in proportion to its elements, at least one each, `total` in all.
-inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::size_t count) {
+inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::uint64_t elements) {
     int dealt = 0;
     for (std::size_t l = 0; l < lane_count; ++l) {
         lane_slice& slice = shape.lanes[l];
         const int left = total - dealt;
         const int others = static_cast<int>(lane_count - l) - 1;
         const double part =
-            static_cast<double>(slice.end - slice.begin) / static_cast<double>(std::max<std::size_t>(count, 1));
+            static_cast<double>(slice.end - slice.begin) / static_cast<double>(std::max<std::uint64_t>(elements, 1));
         const int ideal = static_cast<int>(part * total + 0.5);
         slice.first_block = dealt;
         slice.blocks = l + 1 == lane_count ? left : std::clamp(ideal, 1, left - others);
@@ -75,16 +75,21 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         }
     }
     const auto ranges = split(s, count, shape.grain);
+    std::uint64_t elements = 0;
     for (std::size_t l = 0; l < ranges.size(); ++l) {
+        elements += ranges[l].size();
         shape.lanes[l].begin = ranges[l].begin;
         shape.lanes[l].end = ranges[l].end;
+        const lane_offset offset = offset_of(s, s.lanes[l], count);
+        shape.lanes[l].in_offset = offset.in;
+        shape.lanes[l].out_offset = offset.out;
     }
-    const std::size_t bytes = count * element_bytes;
+    const std::size_t bytes = elements * element_bytes;
     const std::size_t wanted =
         std::min<std::size_t>(bytes / bytes_per_block + 1, static_cast<std::size_t>(limits.blocks));
     const std::size_t grain_bytes = shape.grain * element_bytes;
     for (int blocks = std::max(static_cast<int>(wanted), lane_count);; blocks = std::max(blocks / 2, lane_count)) {
-        detail::deal_blocks(shape, s.lanes.size(), blocks, count);
+        detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
         const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
         const std::size_t chosen = limits.chunk_bytes != 0
                                        ? limits.chunk_bytes

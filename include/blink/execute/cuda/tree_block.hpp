@@ -34,16 +34,17 @@ struct block_context {
     int rank;
     int lane;
     int block;
-    std::uint64_t number; ///< of this call, for the flags
-    std::uint64_t begin;  ///< first element
+    std::uint64_t number;    ///< of this call, for the flags
+    std::uint64_t in_begin;  ///< first element, in the inputs
+    std::uint64_t out_begin; ///< and in the outputs
     std::uint64_t elements;
     std::uint32_t chunks;
 
-    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t chunk_begin(std::uint32_t c) const {
-        return begin + std::uint64_t{c} * call->chunk_elements;
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t chunk_offset(std::uint32_t c) const {
+        return std::uint64_t{c} * call->chunk_elements;
     }
     [[nodiscard]] BLINK_DEVICE_CODE std::uint32_t chunk_size(std::uint32_t c) const {
-        const std::uint64_t left = elements - std::uint64_t{c} * call->chunk_elements;
+        const std::uint64_t left = elements - chunk_offset(c);
         return left < call->chunk_elements ? static_cast<std::uint32_t>(left) : call->chunk_elements;
     }
     [[nodiscard]] BLINK_DEVICE_CODE block_flags& flags_of(int r) const { return call->flags[r][block]; }
@@ -100,8 +101,8 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], flag_value(at.number, 0));
     }
 
-    bool wide = aligned(call.in[at.rank] + at.begin);
-    for (int t = 0; t < output_count; ++t) { wide = wide && aligned(outputs[t] + at.begin); }
+    bool wide = aligned(call.in[at.rank] + at.in_begin);
+    for (int t = 0; t < output_count; ++t) { wide = wide && aligned(outputs[t] + at.out_begin); }
 
     const std::uint32_t slots = call.slots_per_child;
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
@@ -118,13 +119,13 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         if (!group.all(ok)) { return; }
 
         chunk_io<T> io{};
-        io.own = call.in[at.rank] + at.chunk_begin(c);
+        io.own = call.in[at.rank] + at.in_begin + at.chunk_offset(c);
         io.children = children.count;
         io.slots = reinterpret_cast<const std::byte*>(at.slot(at.rank, 0, c));
         io.next_child = static_cast<std::size_t>(slots) * call.slot_bytes;
         io.slot = parent != no_rank ? at.slot(parent, place, c) : nullptr;
         io.outputs = outputs;
-        io.output_offset = at.chunk_begin(c);
+        io.output_offset = at.out_begin + at.chunk_offset(c);
         io.targets = parent != no_rank ? 1 : output_count;
         combine_chunk(group, at.chunk_size(c), io, wide, op, parent == no_rank && call.up ? call.ranks : 0);
 
@@ -154,8 +155,8 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
         at.machine.store(&at.flags_of(parent).output_ready[at.rank], flag_value(at.number, 0));
     }
 
-    bool wide = aligned(call.out[at.rank] + at.begin);
-    for (int t = 0; t < children.count; ++t) { wide = wide && aligned(outputs[t] + at.begin); }
+    bool wide = aligned(call.out[at.rank] + at.out_begin);
+    for (int t = 0; t < children.count; ++t) { wide = wide && aligned(outputs[t] + at.out_begin); }
 
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
         bool ok = true;
@@ -169,9 +170,9 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
         if (children.count == 0) { continue; }
 
         chunk_io<T> io{};
-        io.own = call.out[at.rank] + at.chunk_begin(c);
+        io.own = call.out[at.rank] + at.out_begin + at.chunk_offset(c);
         io.outputs = outputs;
-        io.output_offset = at.chunk_begin(c);
+        io.output_offset = at.out_begin + at.chunk_offset(c);
         io.targets = children.count;
         combine_chunk(group, at.chunk_size(c), io, wide, first_of_two{}, 0);
 
@@ -190,8 +191,11 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
 template <class Machine, class T>
 [[nodiscard]] BLINK_DEVICE_CODE inline block_context<Machine, T> locate(const Machine& machine,
                                                                         const tree_call<T>& call) {
-    block_context<Machine, T> at{machine, &call, call.local_ranks[machine.local_rank()], 0, machine.block(), 0, 0,
-                                 0,       0};
+    block_context<Machine, T> at{};
+    at.machine = machine;
+    at.call = &call;
+    at.rank = call.local_ranks[machine.local_rank()];
+    at.block = machine.block();
     while (at.lane + 1 < call.lane_count && at.block >= call.lanes[at.lane + 1].first_block) { ++at.lane; }
     const lane_slice& slice = call.lanes[at.lane];
     const std::uint64_t grains = (slice.end - slice.begin + call.grain - 1) / call.grain;
@@ -199,8 +203,10 @@ template <class Machine, class T>
     const auto parts = static_cast<std::uint64_t>(slice.blocks);
     const std::uint64_t first = slice.begin + grains * part / parts * call.grain;
     const std::uint64_t last = slice.begin + grains * (part + 1) / parts * call.grain;
-    at.begin = first < slice.end ? first : slice.end;
-    at.elements = (last < slice.end ? last : slice.end) - at.begin;
+    const std::uint64_t begin = first < slice.end ? first : slice.end;
+    at.elements = (last < slice.end ? last : slice.end) - begin;
+    at.in_begin = slice.in_offset + begin;
+    at.out_begin = slice.out_offset + begin;
     at.chunks = static_cast<std::uint32_t>((at.elements + call.chunk_elements - 1) / call.chunk_elements);
     at.number = at.flags_of(at.rank).call + 1;
     return at;
@@ -219,7 +225,8 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
 
     // A root stores to its own output, unless that is its input unchanged, and to those of its readers.
     const T* const kept = call.out[at.rank];
-    const int own = is_root && kept != nullptr && (call.up || kept != call.in[at.rank]) ? 1 : 0;
+    const bool same_place = kept + at.out_begin == call.in[at.rank] + at.in_begin;
+    const int own = is_root && kept != nullptr && (call.up || !same_place) ? 1 : 0;
     if (machine.thread() == 0) {
         if (own == 1) { outputs[0] = call.out[at.rank]; }
         for (int i = 0; i < readers.count; ++i) { outputs[own + i] = call.out[readers[i]]; }

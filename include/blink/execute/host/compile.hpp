@@ -78,7 +78,7 @@ class lane_compiler {
             fail("has a share of " + std::to_string(lane_.share));
         }
         if (reduces(schedule_.kind)) { reduce_up(); }
-        if (schedule_.kind != collective::reduce) { broadcast_down(); }
+        if (hands_on(schedule_.kind)) { broadcast_down(); }
         return std::move(compiled_);
     }
 
@@ -168,11 +168,7 @@ class lane_compiler {
 /// Orders the steps of every lane.
 /// @throw schedule_error naming lane and rank where a contribution would be lost or doubled, a rank would wait for
 ///        ever, or the shares do not add up to 1
-/// @throw usage_error for a collective that is none of broadcast, reduce, allreduce
 [[nodiscard]] inline compiled_schedule compile(schedule s) {
-    if (s.kind != collective::broadcast && s.kind != collective::reduce && s.kind != collective::allreduce) {
-        throw usage_error("the host executor does not run " + std::string(to_string(s.kind)) + " yet");
-    }
     if (s.ranks < 1) { throw schedule_error("a schedule for " + std::to_string(s.ranks) + " ranks"); }
     compiled_schedule p{std::move(s), {}};
     double shares = 0;

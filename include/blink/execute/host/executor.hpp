@@ -29,7 +29,8 @@ namespace blink::host {
 ///
 /// Buffers that the collective does not touch may be null. The operator is called from several threads at once, and
 /// threads cannot be stopped inside it: the deadline is looked at after each rank's step on a chunk.
-/// @param in, out buffers of `count` elements by rank, in place or apart
+/// @param in, out buffers of `count` elements by rank, in place or apart; `in` of a reduce_scatter and `out` of an
+///        allgather hold `count` elements for each rank
 /// @param op reduction operator; `no_operator` for a broadcast
 /// @throw usage_error before anything moves: see `check_buffers`
 /// @throw timeout_error, aborted_error, or what the operator throws; the outputs are then undefined
@@ -47,12 +48,15 @@ void execute(worker_pool& pool, const compiled_schedule& compiled, std::span<con
     detail::chunk_queue queue(compiled, count, sizeof(T), options);
     const auto take = [&](const lane_chunk& c, std::byte* scratch, detail::chunk_queue::clock::time_point start) {
         const compiled_lane& steps = compiled.lanes[c.lane];
+        const lane_offset offset = offset_of(s, s.lanes[c.lane], count);
         const auto writable = [&](place p) -> T* {
             const auto i = static_cast<std::size_t>(p.index);
-            return p.in == place::kind::output ? out[i] + c.begin : reinterpret_cast<T*>(scratch) + i * c.capacity;
+            return p.in == place::kind::output ? out[i] + c.begin + offset.out
+                                               : reinterpret_cast<T*>(scratch) + i * c.capacity;
         };
         const auto readable = [&](place p) -> const T* {
-            return p.in == place::kind::input ? in[static_cast<std::size_t>(p.index)] + c.begin : writable(p);
+            return p.in == place::kind::input ? in[static_cast<std::size_t>(p.index)] + c.begin + offset.in
+                                              : writable(p);
         };
         if constexpr (reduction_operator<Op, T>) {
             std::vector<const T*> operands;

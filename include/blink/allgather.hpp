@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// AllGather: every rank gets what all ranks have, one shard behind the other.
+#pragma once
+
+#include <blink/communicator.hpp>
+#include <blink/communicator/rank_pointers.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace blink {
+
+/// out[r][q * count + i] = in[q][i] for all ranks r and q and i < count.
+///
+/// In place `in[r]` is the shard of rank r in its output, `out[r] + r * count`. See `allreduce` for what the arguments
+/// may be, and for what is thrown.
+/// @code
+/// auto shards = gpus.make_buffers<float>(count);
+/// auto all = gpus.make_buffers<float>(count * gpus.size());
+/// blink::allgather(gpus, shards, all, count);
+/// @endcode
+/// @param count elements of a shard: each output holds `count` for every rank
+template <rank_group Group, input_buffers In, output_buffers_for<In> Out>
+void allgather(Group& group, const In& in, const Out& out, std::size_t count, const options& choices = {}) {
+    using value = buffer_element<In>;
+    const auto from = pointers<const value*>(in, count);
+    const auto to = pointers<value*>(out, count * static_cast<std::size_t>(group.size()));
+    group.run(collective::allgather, 0, std::span<const value* const>(from), std::span<value* const>(to), count,
+              no_operator{}, choices);
+}
+
+} // namespace blink

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// ReduceScatter: every rank gets its shard of the combination of what all ranks have.
+#pragma once
+
+#include <blink/communicator.hpp>
+#include <blink/communicator/rank_pointers.hpp>
+#include <blink/core/operators.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace blink {
+
+/// out[r][i] = in[0][r * count + i] op in[1][r * count + i] op ... for every rank r and i < count.
+///
+/// In place `out[r]` is the shard of rank r in its input, `in[r] + r * count`; the rest of the input stays. See
+/// `allreduce` for what the arguments may be, and for what is thrown.
+/// @param count elements of a shard: each input holds `count` for every rank
+template <rank_group Group, input_buffers In, output_buffers_for<In> Out,
+          reduction_operator<buffer_element<In>> Op = sum>
+void reduce_scatter(Group& group, const In& in, const Out& out, std::size_t count, const Op& op = {},
+                    const options& choices = {}) {
+    using value = buffer_element<In>;
+    const auto from = pointers<const value*>(in, count * static_cast<std::size_t>(group.size()));
+    const auto to = pointers<value*>(out, count);
+    group.run(collective::reduce_scatter, 0, std::span<const value* const>(from), std::span<value* const>(to), count,
+              op, choices);
+}
+
+} // namespace blink
