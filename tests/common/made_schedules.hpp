@@ -38,6 +38,21 @@ inline blink::schedule random_trees(blink::collective kind, int ranks, int lanes
     return blink::make_schedule(p);
 }
 
+/// A sharded collective: every rank is the root of `lanes` random trees with equal shares of its shard.
+inline blink::schedule random_forest(blink::collective kind, int ranks, int lanes, unsigned seed) {
+    blink::schedule s{kind, ranks, 0, {}};
+    for (int root = 0; root < ranks; ++root) {
+        const auto rooted = blink::hands_on(kind) ? blink::collective::broadcast : blink::collective::reduce;
+        const blink::schedule trees = random_trees(rooted, ranks, lanes, seed + static_cast<unsigned>(root), root);
+        for (blink::lane l : trees.lanes) {
+            l.share = 1.0 / ranks / static_cast<double>(trees.lanes.size());
+            for (blink::role& r : l.roles) { std::ranges::sort(r.reduce_from); }
+            s.lanes.push_back(std::move(l));
+        }
+    }
+    return s;
+}
+
 /// An allreduce as rings do it: lane l gathers along the ring up to rank l, and its result goes on along the ring.
 inline blink::schedule ring(int ranks) {
     blink::schedule s{blink::collective::allreduce, ranks, 0, {}};

@@ -252,7 +252,7 @@ TEST_CASE("steps of the wrong phase or collective are refused") {
     s.kind = collective::broadcast;
     CHECK(refusal(s) == "rank 0, lane 0, chunk 0: up receive_reduce is no step of a broadcast");
     s.kind = collective::allgather;
-    CHECK(refusal(s) == "allgather: a schedule of lanes cannot express it yet");
+    CHECK(refusal(s) == "the lanes of root 0 carry 1.000000 of the data, not its shard of 1/2");
 }
 
 TEST_CASE("the shape of the lanes is checked") {

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/core/buffers.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/tree_block.hpp>
@@ -15,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "made_schedules.hpp"
 #include "thread_machine.hpp"
 
 using namespace blink;
@@ -69,28 +71,39 @@ struct memory {
     std::uint64_t words[1 + max_ranks] = {};
 };
 
-/// Buffers of one call: random inputs, poisoned outputs.
+/// Buffers of one call: random inputs, poisoned outputs, apart or in place, off their alignment by `offset` elements.
 template <class T>
 struct buffers {
-    buffers(std::mt19937& random, int ranks, std::size_t count, bool in_place, std::size_t offset) : shift(offset) {
-        for (int r = 0; r < ranks; ++r) {
-            original.emplace_back(count);
+    buffers(std::mt19937& random, const schedule& s, std::size_t count, bool in_place, std::size_t offset) {
+        const auto n = static_cast<std::size_t>(s.ranks);
+        const std::size_t in_count = input_count(s.kind, s.ranks, count);
+        const std::size_t out_count = output_count(s.kind, s.ranks, count);
+        for (std::size_t r = 0; r < n; ++r) {
+            original.emplace_back(in_count);
             for (T& x : original.back()) { x = static_cast<T>(random() % 1000); }
-            in.emplace_back(count + offset);
-            out.emplace_back(count + offset);
-            std::memset(out.back().data(), 0xC5, out.back().size() * sizeof(T));
-            std::ranges::copy(original.back(),
-                              (in_place ? out : in).back().begin() + static_cast<std::ptrdiff_t>(offset));
+            memory.emplace_back(in_count + offset);
+            memory.emplace_back(out_count + offset);
+            for (auto m = memory.end() - 2; m != memory.end(); ++m) {
+                std::memset(m->data(), 0xC5, m->size() * sizeof(T));
+            }
         }
-        place = in_place;
+        for (std::size_t r = 0; r < n; ++r) {
+            T* from = memory[2 * r].data() + offset;
+            T* to = memory[2 * r + 1].data() + offset;
+            if (in_place && in_count > out_count) {
+                to = from + r * count;
+            } else if (in_place) {
+                from = out_count > in_count ? to + r * count : to;
+            }
+            std::ranges::copy(original[r], from);
+            in.push_back(from);
+            out.push_back(to);
+        }
     }
 
-    [[nodiscard]] const T* input(int r) const { return (place ? out : in)[static_cast<std::size_t>(r)].data() + shift; }
-    [[nodiscard]] T* output(int r) { return out[static_cast<std::size_t>(r)].data() + shift; }
-
-    std::vector<std::vector<T>> original, in, out;
-    std::size_t shift;
-    bool place = false;
+    std::vector<std::vector<T>> original, memory;
+    std::vector<const T*> in;
+    std::vector<T*> out;
 };
 
 template <class T>
@@ -98,8 +111,8 @@ tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_s
     tree_call<T> call{};
     for (int r = 0; r < s.ranks; ++r) {
         const auto i = static_cast<std::size_t>(r);
-        call.in[i] = b.input(r);
-        call.out[i] = b.output(r);
+        call.in[i] = b.in[i];
+        call.out[i] = b.out[i];
         call.flags[i] = m.flags[i].data();
         call.slots[i] = reinterpret_cast<std::byte*>(m.slots[i].data());
     }
@@ -115,7 +128,7 @@ tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_s
     call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
     call.ranks = static_cast<std::uint8_t>(s.ranks);
     call.up = reduces(s.kind);
-    call.down = s.kind != collective::reduce;
+    call.down = hands_on(s.kind);
     return call;
 }
 
@@ -127,19 +140,22 @@ void enter(tree_call<T> call, const schedule& s, int rank, int blocks) {
 }
 
 template <class T>
-void check_result(const schedule& s, buffers<T>& b) {
-    const std::size_t count = b.original.front().size();
+void check_result(const schedule& s, const buffers<T>& b, std::size_t count) {
+    const auto total = [&](std::size_t i) {
+        T sum{};
+        for (const auto& contribution : b.original) { sum = static_cast<T>(sum + contribution[i]); }
+        return sum;
+    };
     for (int r = 0; r < s.ranks; ++r) {
-        const bool is_output = s.kind != collective::reduce || r == s.root;
+        if (!writes_output(s.kind, s.root, r)) { continue; }
         std::size_t wrong = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            T expected{};
-            if (s.kind == collective::broadcast) {
-                expected = b.original[static_cast<std::size_t>(s.root)][i];
-            } else {
-                for (const auto& contribution : b.original) { expected = static_cast<T>(expected + contribution[i]); }
-            }
-            if (is_output && b.output(r)[i] != expected) { ++wrong; }
+        for (std::size_t i = 0; i < output_count(s.kind, s.ranks, count); ++i) {
+            const auto rank = static_cast<std::size_t>(r);
+            const T expected = s.kind == collective::broadcast        ? b.original[static_cast<std::size_t>(s.root)][i]
+                               : s.kind == collective::allgather      ? b.original[i / count][i % count]
+                               : s.kind == collective::reduce_scatter ? total(rank * count + i)
+                                                                      : total(i);
+            if (b.out[rank][i] != expected) { ++wrong; }
         }
         CAPTURE(r);
         CHECK(wrong == 0);
@@ -152,18 +168,21 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
     memory m(ranks);
     std::vector<schedule> schedules;
     std::vector<buffers<T>> data;
+    std::vector<std::size_t> counts;
     std::vector<call_shape> shapes;
     std::vector<tree_call<T>> prepared;
     data.reserve(static_cast<std::size_t>(calls));
     for (int c = 0; c < calls; ++c) {
-        const auto kind = static_cast<collective>(random() % 3);
+        const auto kind = static_cast<collective>(random() % collective_names.size());
         const int lanes = 1 + static_cast<int>(random() % 2);
-        schedules.push_back(
-            random_schedule(random, kind, ranks, lanes, static_cast<int>(random() % static_cast<unsigned>(ranks))));
-        const std::size_t count = random() % 3 == 0 ? random() % 5 : random() % 5000;
-        data.emplace_back(random, ranks, count, random() % 2 == 0, random() % 2);
-        const shape_limits limits{2, memory::slot_bytes, random() % 2 == 0 ? 0 : 128 * (1 + random() % 20)};
-        shapes.push_back(make_shape(schedules.back(), count, sizeof(T), limits));
+        const int root = static_cast<int>(random() % static_cast<unsigned>(ranks));
+        schedules.push_back(is_sharded(kind) ? made::random_forest(kind, ranks, 1, static_cast<unsigned>(random()))
+                                             : random_schedule(random, kind, ranks, lanes, root));
+        counts.push_back(random() % 3 == 0 ? random() % 5 : random() % 3000);
+        data.emplace_back(random, schedules.back(), counts.back(), random() % 2 == 0, random() % 2);
+        const shape_limits limits{std::max(2, static_cast<int>(schedules.back().lanes.size())), memory::slot_bytes,
+                                  random() % 2 == 0 ? 0 : 128 * (1 + random() % 20)};
+        shapes.push_back(make_shape(schedules.back(), counts.back(), sizeof(T), limits));
         prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
     }
     {
@@ -180,7 +199,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
     for (std::size_t c = 0; c < prepared.size(); ++c) {
         CAPTURE(c);
         CAPTURE(to_string(schedules[c].kind));
-        check_result(schedules[c], data[c]);
+        check_result(schedules[c], data[c], counts[c]);
     }
 }
 
@@ -199,12 +218,12 @@ TEST_CASE("ranks that share a GPU run as one kernel") {
     std::mt19937 random(2);
     memory m(3);
     const schedule s = random_schedule(random, collective::allreduce, 3, 2, 0);
-    buffers<std::int64_t> b(random, 3, 4321, false, 1);
+    buffers<std::int64_t> b(random, s, 4321, false, 1);
     const call_shape shape = make_shape(s, 4321, sizeof(std::int64_t), {2, memory::slot_bytes, 1024});
     tree_call<std::int64_t> call = make_call(s, m, b, shape);
     for (std::uint8_t r = 0; r < 3; ++r) { call.local_ranks[r] = r; }
     run_kernel(call, to_runtime_schedule(s), sum{}, shape.blocks, 3, threads_per_block);
-    check_result(s, b);
+    check_result(s, b, 4321);
 }
 
 TEST_CASE("a schedule known to the compiler runs like one known at run time") {
@@ -214,12 +233,12 @@ TEST_CASE("a schedule known to the compiler runs like one known at run time") {
     memory m(4);
     const schedule s = form::value(collective::allreduce);
     verify(s);
-    buffers<float> b(random, 4, 3001, false, 0);
+    buffers<float> b(random, s, 3001, false, 0);
     const call_shape shape = make_shape(s, 3001, sizeof(float), {2, memory::slot_bytes, 2048});
     tree_call<float> call = make_call(s, m, b, shape);
     for (std::uint8_t r = 0; r < 4; ++r) { call.local_ranks[r] = r; }
     run_kernel(call, form{}, sum{}, shape.blocks, 4, threads_per_block);
-    check_result(s, b);
+    check_result(s, b, 3001);
 }
 
 TEST_CASE("a ring, whose trees up and down differ, runs on the same program") {
@@ -241,12 +260,12 @@ TEST_CASE("a ring, whose trees up and down differ, runs on the same program") {
     verify(ring);
     std::mt19937 random(4);
     memory m(3);
-    buffers<std::int32_t> b(random, 3, 2999, true, 0);
+    buffers<std::int32_t> b(random, ring, 2999, true, 0);
     const call_shape shape = make_shape(ring, 2999, sizeof(std::int32_t), {3, memory::slot_bytes, 512});
     tree_call<std::int32_t> call = make_call(ring, m, b, shape);
     for (std::uint8_t r = 0; r < 3; ++r) { call.local_ranks[r] = r; }
     run_kernel(call, to_runtime_schedule(ring), sum{}, shape.blocks, 3, threads_per_block);
-    check_result(ring, b);
+    check_result(ring, b, 2999);
 }
 
 TEST_CASE("who waits past the deadline names the missing rank") {
@@ -254,7 +273,7 @@ TEST_CASE("who waits past the deadline names the missing rank") {
     memory m(2);
     using pair = static_schedule<static_lane<static_tree<-1, 0>>>;
     const schedule s = pair::value(collective::reduce);
-    buffers<float> b(random, 2, 100, false, 0);
+    buffers<float> b(random, s, 100, false, 0);
     const call_shape shape = make_shape(s, 100, sizeof(float), {1, memory::slot_bytes, 0});
     tree_call<float> call = make_call(s, m, b, shape);
     call.timeout_ns = 50'000'000;
@@ -273,7 +292,7 @@ TEST_CASE("a missing rank ends the call on every other rank") {
     memory m(3);
     using star = static_schedule<static_lane<static_tree<-1, 0, 0>>>;
     const schedule s = star::value(collective::allreduce);
-    buffers<float> b(random, 3, 100, false, 0);
+    buffers<float> b(random, s, 100, false, 0);
     const call_shape shape = make_shape(s, 100, sizeof(float), {1, memory::slot_bytes, 0});
     tree_call<float> call = make_call(s, m, b, shape);
     call.timeout_ns = 50'000'000;
@@ -290,7 +309,7 @@ TEST_CASE("an abort from outside ends a wait long before its deadline, without a
     memory m(2);
     using pair = static_schedule<static_lane<static_tree<-1, 0>>>;
     const schedule s = pair::value(collective::broadcast);
-    buffers<float> b(random, 2, 100, false, 0);
+    buffers<float> b(random, s, 100, false, 0);
     const call_shape shape = make_shape(s, 100, sizeof(float), {1, memory::slot_bytes, 0});
     const tree_call<float> call = make_call(s, m, b, shape);
     {

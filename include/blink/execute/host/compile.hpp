@@ -167,7 +167,7 @@ class lane_compiler {
 
 /// Orders the steps of every lane.
 /// @throw schedule_error naming lane and rank where a contribution would be lost or doubled, a rank would wait for
-///        ever, or the shares do not add up to 1
+///        ever, or the shares do not add up to 1 (for each root, to its shard)
 [[nodiscard]] inline compiled_schedule compile(schedule s) {
     if (s.ranks < 1) { throw schedule_error("a schedule for " + std::to_string(s.ranks) + " ranks"); }
     compiled_schedule p{std::move(s), {}};
@@ -179,6 +179,14 @@ class lane_compiler {
     if (!(std::abs(shares - 1) < 1e-6)) {
         throw schedule_error(std::string(to_string(p.schedule.kind)) + ": the shares of its lanes add up to " +
                              std::to_string(shares) + ", not 1");
+    }
+    for (int root = 0; is_sharded(p.schedule.kind) && root < p.schedule.ranks; ++root) {
+        double shard = 0;
+        for (const lane& l : p.schedule.lanes) { shard += l.root == root ? l.share : 0; }
+        if (!(std::abs(shard * p.schedule.ranks - 1) < 1e-6)) {
+            throw schedule_error(std::string(to_string(p.schedule.kind)) + ": the lanes of root " +
+                                 std::to_string(root) + " do not carry its shard");
+        }
     }
     return p;
 }
