@@ -118,9 +118,11 @@ class tree_choice {
     /// @return trees with rates in GB/s; below the wish where the links or `max_trees` do not allow it
     [[nodiscard]] std::vector<chosen_tree> choose() const {
         std::vector<chosen_tree> best;
-        for (const int divisor : wish_.divisors) {
-            best = on_grid(divisor);
-            if (!best.empty()) { break; }
+        // A short look on every grid first: most machines need no more, and a finer grid is cheaper than a long search.
+        for (const int effort : {short_search, long_search}) {
+            for (const int divisor : wish_.divisors) {
+                if (best.empty()) { best = on_grid(divisor, effort); }
+            }
         }
         if (best.empty()) { best = off_grid(); }
         if (wish_.max_trees > 0 && static_cast<int>(best.size()) > wish_.max_trees) { best = capped(std::move(best)); }
@@ -129,14 +131,15 @@ class tree_choice {
 
   private:
     static constexpr int most_trees = 12;
-    static constexpr int budget = 500;
+    static constexpr int short_search = 24'000; ///< candidates looked at, for each number of trees
+    static constexpr int long_search = 100'000;
 
     [[nodiscard]] Eigen::ArrayXd shares(int divisor) const {
         return (graph_->capacity * (divisor / wish_.unit) + 1e-9).floor();
     }
 
     /// The fewest trees at multiples of 1/divisor lanes; empty where they fall short or were not found.
-    [[nodiscard]] std::vector<chosen_tree> on_grid(int divisor) const {
+    [[nodiscard]] std::vector<chosen_tree> on_grid(int divisor, int effort) const {
         const Eigen::ArrayXd room = shares(divisor);
         const double share = wish_.unit / divisor;
         const double target = std::ceil(wish_.GBps / share - 1e-9);
@@ -146,10 +149,10 @@ class tree_choice {
             if (target > most_units) { return {}; }
             return detail::scaled(arborescences(room, target), share);
         }
-        fewest_trees flat(*graph_, flat_, room, budget, limit_);
+        fewest_trees flat(*graph_, flat_, room, effort, limit_);
         std::vector<chosen_tree> found = flat.find_fewest(most_trees, target);
         if (found.empty() && flat_.size() < all_.size()) {
-            fewest_trees any(*graph_, all_, room, budget, graph_->ranks);
+            fewest_trees any(*graph_, all_, room, effort, graph_->ranks);
             found = any.find_fewest(most_trees, target);
         }
         return detail::scaled(std::move(found), share);
@@ -160,7 +163,7 @@ class tree_choice {
         std::vector<chosen_tree> trees = unit_trees(*graph_, flat_, room, static_cast<int>(target));
         trees = detail::merged(std::move(trees));
         const int fewer = static_cast<int>(trees.size()) - 1;
-        fewest_trees flat(*graph_, flat_, room, budget, limit_);
+        fewest_trees flat(*graph_, flat_, room, short_search, limit_);
         if (auto found = flat.find_fewest(fewer, target); !found.empty()) { return found; }
         return trees;
     }
@@ -186,7 +189,7 @@ class tree_choice {
                          [](const chosen_tree& a, const chosen_tree& b) { return a.rate > b.rate; });
         best.resize(static_cast<std::size_t>(wish_.max_trees));
         for (const int divisor : {1, 2, 4, 8}) {
-            fewest_trees search(*graph_, all_, shares(divisor), budget, graph_->ranks);
+            fewest_trees search(*graph_, all_, shares(divisor), short_search, graph_->ranks);
             auto most = detail::scaled(search.find_most(wish_.max_trees), wish_.unit / divisor);
             if (detail::total(most) > detail::total(best) * (1 + 1e-9)) { best = std::move(most); }
         }

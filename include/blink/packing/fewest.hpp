@@ -8,6 +8,7 @@
 #include <blink/packing/candidates.hpp>
 #include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
+#include <blink/packing/lookahead.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -32,7 +33,7 @@ class fewest_trees {
   public:
     /// @param pool candidates; must outlive this
     /// @param room of each link in shares; rounded down
-    /// @param budget how many nodes the search for one number of trees may visit
+    /// @param budget how many candidates the search for one number of trees may look at
     /// @param max_depth no arborescence deeper than this is made up for the last tree
     fewest_trees(const hop_graph& g, std::span<const candidate_tree> pool, const Eigen::ArrayXd& room, int budget,
                  int max_depth)
@@ -150,19 +151,43 @@ class fewest_trees {
         return true;
     }
 
+    /// Near the root of the search an exact answer saves more than it costs.
+    bool promising(int count, double target) {
+        constexpr int worth_asking = 4; // trees to go
+        constexpr int price = 500;      // in candidates looked at
+        if (!graph_->direct || count < worth_asking) { return true; }
+        left_ -= price;
+        return ahead_.carries(room_, target);
+    }
+
+    /// `count` trees cannot carry more than each of the widest alone; the last may be no candidate, but none carries
+    /// more than the first.
+    [[nodiscard]] static bool enough(const std::vector<std::pair<double, int>>& widest_first, int count,
+                                     double target) {
+        if (widest_first.empty()) { return false; }
+        double sum = -widest_first.front().first;
+        for (std::size_t i = 0; i < widest_first.size() && static_cast<int>(i) + 1 < count; ++i) {
+            sum -= widest_first[i].first;
+        }
+        return sum >= target;
+    }
+
     bool search(int count, double target, int last, double last_rate) {
-        if (--left_ <= 0) { return false; }
+        left_ -= static_cast<int>(pool_.size()) + 1;
+        if (left_ <= 0) { return false; }
         const double least = std::ceil(target / count - 1e-9);
         if (least > last_rate) { return false; }
         if (count == 1 && graph_->direct) { return any_tree(target); }
         std::vector<std::pair<double, int>> fitting;
         for (std::size_t i = 0; i < pool_.size(); ++i) {
             const double rate = std::min({std::floor(pool_[i].fit(room_) + 1e-9), last_rate, target});
-            if (rate >= least) { fitting.emplace_back(-rate, static_cast<int>(i)); }
+            if (rate > 0) { fitting.emplace_back(-rate, static_cast<int>(i)); }
         }
         std::stable_sort(fitting.begin(), fitting.end(),
                          [](const auto& a, const auto& b) { return a.first < b.first; });
+        if (!enough(fitting, count, target)) { return false; }
         for (const auto& [negated, i] : fitting) {
+            if (-negated < least) { break; }
             const candidate_tree& tree = pool_[static_cast<std::size_t>(i)];
             for (double rate = -negated; rate >= least; --rate) {
                 if (rate == last_rate && i <= last) { continue; }
@@ -170,7 +195,8 @@ class fewest_trees {
                 chosen_.push_back({tree.hops, rate});
                 const bool done = rate >= target;
                 const bool found =
-                    done || (count > 1 && ceiling() >= target - rate && search(count - 1, target - rate, i, rate));
+                    done || (count > 1 && ceiling() >= target - rate && promising(count - 1, target - rate) &&
+                             search(count - 1, target - rate, i, rate));
                 tree.take(room_, -rate);
                 if (found) { return true; }
                 chosen_.pop_back();
@@ -189,6 +215,7 @@ class fewest_trees {
     std::vector<chosen_tree> chosen_;
     int budget_;
     int max_depth_;
+    lookahead ahead_{*graph_};
     int left_ = 0;
 };
 
