@@ -39,7 +39,7 @@ void each_partition(int n, Visit visit) {
 double carried(const fabric& f, const std::vector<int>& part, bool into) {
     const auto inside = [&](int v) { return std::find(part.begin(), part.end(), v) != part.end(); };
     double sum = 0;
-    for (const link& l : f.links) {
+    for (const blink::link& l : f.links) {
         if (into ? inside(l.to) && !inside(l.from) : inside(l.from) && !inside(l.to)) { sum += l.GBps; }
     }
     return sum;

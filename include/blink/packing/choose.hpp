@@ -119,7 +119,10 @@ class tree_choice {
     [[nodiscard]] std::vector<chosen_tree> choose() const {
         std::vector<chosen_tree> best;
         // A short look on every grid first: most machines need no more, and a finer grid is cheaper than a long search.
-        for (const int effort : {short_search, long_search}) {
+        // Where hops share links nothing tells beforehand which grid can do, so no long search is spent there.
+        const std::vector<int> efforts =
+            graph_->direct ? std::vector<int>{short_search, long_search} : std::vector<int>{shared_search};
+        for (const int effort : efforts) {
             for (const int divisor : wish_.divisors) {
                 if (best.empty()) { best = on_grid(divisor, effort); }
             }
@@ -132,6 +135,7 @@ class tree_choice {
   private:
     static constexpr int most_trees = 12;
     static constexpr int short_search = 24'000; ///< candidates looked at, for each number of trees
+    static constexpr int shared_search = 2'000;
     static constexpr int long_search = 100'000;
 
     [[nodiscard]] Eigen::ArrayXd shares(int divisor) const {
