@@ -87,8 +87,11 @@ row measured(session& s, const options& o, job j, std::size_t bytes) {
     j.chunk = o.chunk;
     j.data.kind = o.kind;
     j.data.ranks = s.ranks();
-    j.count = bytes / size_of(j.type);
-    row r{j.count * size_of(j.type), j, {}, {}};
+    // The size is that of the larger buffer, the count that of the smaller one, as nccl-tests has it.
+    const std::size_t shards = blink::is_sharded(o.kind) ? static_cast<std::size_t>(s.ranks()) : 1;
+    j.count = bytes / size_of(j.type) / shards;
+    j.data.count = j.count;
+    row r{j.count * shards * size_of(j.type), j, {}, {}};
     r.out_of_place = s.measure(j);
     ++j.data.seed;
     j.in_place = true;

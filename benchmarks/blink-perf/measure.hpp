@@ -5,7 +5,9 @@
 #pragma once
 
 #include <blink/communicator/rank_group.hpp>
+#include <blink/core/buffers.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -86,11 +88,20 @@ template <class Pointer, class Buffers>
 template <class T, backend Backend, class Op>
 [[nodiscard]] outcome measure_with(Backend& b, const job& j, Op op) {
     auto& group = b.group();
-    const std::size_t n = j.count + guard_elements;
-    auto in = group.template make_buffers<T>(n);
-    auto apart = group.template make_buffers<T>(j.in_place ? 1 : n);
-    const auto from = addresses<const T*>(in);
-    const auto to = addresses<T*>(j.in_place ? in : apart);
+    const std::size_t in_count = blink::input_count(j.data.kind, j.data.ranks, j.count);
+    const std::size_t out_count = blink::output_count(j.data.kind, j.data.ranks, j.count);
+    const std::size_t both = std::max(in_count, out_count);
+    auto in = group.template make_buffers<T>((j.in_place ? both : in_count) + guard_elements);
+    auto apart = group.template make_buffers<T>(j.in_place ? 1 : out_count + guard_elements);
+    auto from = addresses<const T*>(in);
+    auto to = addresses<T*>(j.in_place ? in : apart);
+    for (std::size_t r = 0; j.in_place && blink::is_sharded(j.data.kind) && r < to.size(); ++r) {
+        if (in_count < out_count) {
+            from[r] += r * j.count;
+        } else {
+            to[r] += r * j.count;
+        }
+    }
     blink::options choices;
     if (j.chunk > 0) { choices.chunk = blink::fixed_chunk{j.chunk}; }
     const auto call = [&] {
@@ -100,21 +111,23 @@ template <class T, backend Backend, class Op>
 
     outcome result;
     for (int r = 0; r < group.size(); ++r) {
-        b.fill(r, in[r], n, input_maker<T>{j.data, r, j.count});
-        if (!j.in_place) { b.fill(r, apart[r], n, poison_maker<T>{}); }
+        const auto i = static_cast<std::size_t>(r);
+        b.fill(r, in[r], in.count(), poison_maker<T>{});
+        b.fill(r, const_cast<T*>(from[i]), in_count, input_maker<T>{j.data, r, in_count});
+        if (!j.in_place) { b.fill(r, apart[r], apart.count(), poison_maker<T>{}); }
     }
     if (j.check) {
         call();
         group.synchronize();
-        result.wrong = b.count_wrong(j.data, to, j.count);
+        result.wrong = b.count_wrong(j.data, to, out_count);
     }
     if (j.in_place && std::is_integral_v<T>) { // sums of sums would overflow
-        for (int r = 0; r < group.size(); ++r) { b.fill(r, in[r], j.count, zero_maker<T>{}); }
+        for (int r = 0; r < group.size(); ++r) { b.fill(r, in[r], both, zero_maker<T>{}); }
     }
     std::tie(result.samples, result.peer_samples) = b.time(j, from, to, call);
     for (int r = 0; j.check && r < group.size(); ++r) {
-        result.out_of_bounds +=
-            b.count_if(r, to[static_cast<std::size_t>(r)] + j.count, guard_elements, broken_guard<T>{});
+        const T* const end = j.in_place ? in[r] + both : apart[r] + out_count;
+        result.out_of_bounds += b.count_if(r, end, guard_elements, broken_guard<T>{});
     }
     return result;
 }

@@ -29,14 +29,15 @@ struct typed {
 };
 
 blink::collective collective_named(const std::string& name) {
-    for (const auto kind : {blink::collective::allreduce, blink::collective::broadcast, blink::collective::reduce}) {
+    for (const std::string_view known : blink::collective_names) {
+        const auto kind = blink::collective_from(known);
         if (name == nccl_name(kind) || name == blink::to_string(kind)) { return kind; }
     }
-    for (const char* later :
-         {"all_gather", "allgather", "reduce_scatter", "alltoall", "scatter", "gather", "sendrecv"}) {
+    for (const char* later : {"alltoall", "scatter", "gather", "sendrecv"}) {
         if (name == later) { throw blink::usage_error(name + " is not built yet"); }
     }
-    throw blink::usage_error("unknown collective '" + name + "': expected all_reduce, broadcast or reduce");
+    throw blink::usage_error("unknown collective '" + name +
+                             "': expected all_reduce, broadcast, reduce, all_gather or reduce_scatter");
 }
 
 executor executor_named(const std::string& name) {
@@ -82,7 +83,8 @@ void understand(const typed& t, options& o) {
 } // namespace
 
 std::string nccl_name(blink::collective kind) {
-    return kind == blink::collective::allreduce ? "all_reduce" : std::string(blink::to_string(kind));
+    if (kind == blink::collective::allreduce) { return "all_reduce"; }
+    return kind == blink::collective::allgather ? "all_gather" : std::string(blink::to_string(kind));
 }
 
 std::vector<std::size_t> sizes(const options& o) {
@@ -100,7 +102,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     typed t;
     CLI::App app{"Measures a collective and checks every element, in the manner of nccl-tests.", "blink-perf"};
     app.footer(footer);
-    app.add_option("collective", t.collective, "all_reduce, broadcast or reduce")->required();
+    app.add_option("collective", t.collective, "all_reduce, broadcast, reduce, all_gather or reduce_scatter")
+        ->required();
     app.add_option("-b,--minbytes", t.min_bytes, "smallest size, such as 8 or 64K")->capture_default_str();
     app.add_option("-e,--maxbytes", t.max_bytes, "largest size")->capture_default_str();
     app.add_option("-f,--stepfactor", o.factor, "factor from size to size");

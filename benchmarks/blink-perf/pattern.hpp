@@ -41,6 +41,7 @@ struct pattern {
     reduction op = reduction::sum;
     int ranks = 1;
     int root = 0;
+    std::size_t count = 0; ///< elements of a shard, where the collective is sharded
 };
 
 /// splitmix64 (Steele, Lea, Flood 2014) of the element's address.
@@ -96,10 +97,14 @@ BLINK_HOST_DEVICE T input_value(const pattern& p, int rank, std::size_t index) {
     return narrowed<T>(input_number<T>(p, rank, index));
 }
 
-/// What must stand in element `index` of every rank's result (a reduce: of the root's).
+/// What must stand in element `index` of the result of `owner`.
 template <class T>
-BLINK_HOST_DEVICE T expected_value(const pattern& p, std::size_t index) {
+BLINK_HOST_DEVICE T expected_value(const pattern& p, int owner, std::size_t index) {
     if (p.kind == blink::collective::broadcast) { return input_value<T>(p, p.root, index); }
+    if (p.kind == blink::collective::allgather) {
+        return input_value<T>(p, static_cast<int>(index / p.count), index % p.count);
+    }
+    if (p.kind == blink::collective::reduce_scatter) { index += static_cast<std::size_t>(owner) * p.count; }
     wide<T> total = input_number<T>(p, 0, index);
     for (int rank = 1; rank < p.ranks; ++rank) {
         const wide<T> next = input_number<T>(p, rank, index);

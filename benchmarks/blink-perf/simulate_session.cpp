@@ -41,7 +41,8 @@ class simulate_session final : public session {
 
     outcome measure(const job& j) override {
         const blink::plan& p = plan_for(j.data.kind, j.data.root);
-        const std::size_t bytes = j.count * size_of(j.type);
+        const std::size_t shards = blink::is_sharded(j.data.kind) ? gpus_.size() : 1;
+        const std::size_t bytes = j.count * shards * size_of(j.type);
         blink::model_options model;
         model.chunk_bytes = j.chunk;
         const auto timed = j.chunk > 0 ? blink::simulate(p.schedule, p.fabric, bytes, model)

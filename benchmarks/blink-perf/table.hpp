@@ -41,7 +41,8 @@ struct row {
 
 /// What the wires must carry for each byte of the result; see nccl-tests, doc/PERFORMANCE.md.
 [[nodiscard]] constexpr double bus_factor(blink::collective kind, int ranks) noexcept {
-    return kind == blink::collective::allreduce ? 2.0 * (ranks - 1) / ranks : 1.0;
+    if (blink::is_rooted(kind)) { return 1.0; }
+    return (kind == blink::collective::allreduce ? 2.0 : 1.0) * (ranks - 1) / ranks;
 }
 
 [[nodiscard]] inline double algorithm_GBps(std::size_t bytes, double seconds) {

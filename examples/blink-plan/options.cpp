@@ -81,9 +81,6 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
 
     if (!relays.empty()) { throw blink::usage_error("--relays " + relays + ": relays are not built yet"); }
     o.kind = blink::collective_from(collective);
-    if (o.kind == blink::collective::allgather || o.kind == blink::collective::reduce_scatter) {
-        throw blink::usage_error("--collective " + collective + ": " + collective + " is not built yet");
-    }
     if (!(pack.slack >= 0 && pack.slack < 1)) {
         throw blink::usage_error("--slack: expected a share from 0 to below 1");
     }

@@ -36,6 +36,8 @@ inline void simulate_into(report& r, std::size_t bytes) {
                                     : p.fabric;
     if (blink::is_rooted(p.packing.kind)) {
         time_baseline("ring", [&] { return blink::ring_rooted(wires, p.packing.kind, p.packing.root); });
+    } else if (blink::is_sharded(p.packing.kind)) {
+        time_baseline("ring", [&] { return blink::ring_sharded(wires, p.packing.kind); });
     } else {
         time_baseline("ring", [&] { return blink::ring_allreduce(wires); });
         time_baseline("chain", [&] { return blink::chain_allreduce(wires); });

@@ -33,7 +33,7 @@ bool order_does_not_matter(reduction op, Op with) {
     for (const int ranks : {1, 2, 3, 8, 16}) {
         const pattern p{7, blink::collective::allreduce, op, ranks, 0};
         for (std::size_t i = 0; i < count; ++i) {
-            const T expected = blink_perf::expected_value<T>(p, i);
+            const T expected = blink_perf::expected_value<T>(p, 0, i);
             if (combined<T>(p, i, false, with) != expected || combined<T>(p, i, true, with) != expected) {
                 return false;
             }
@@ -76,7 +76,7 @@ TEST_CASE("every corrupted element is counted, and every one that nobody wrote")
     std::vector<std::vector<float>> results(3, std::vector<float>(count));
     std::vector<float*> out;
     for (auto& r : results) {
-        for (std::size_t i = 0; i < count; ++i) { r[i] = blink_perf::expected_value<float>(p, i); }
+        for (std::size_t i = 0; i < count; ++i) { r[i] = blink_perf::expected_value<float>(p, 0, i); }
         out.push_back(r.data());
     }
     CHECK(b.count_wrong(p, out, count) == 0);
@@ -101,7 +101,7 @@ TEST_CASE("a broadcast is checked against the root, a reduce on the root alone")
     CHECK(b.count_wrong(p, out, count) == 0);
     p.kind = blink::collective::reduce;
     CHECK(b.count_wrong(p, out, count) > count / 2);
-    for (std::size_t i = 0; i < count; ++i) { results[2][i] = blink_perf::expected_value<int>(p, i); }
+    for (std::size_t i = 0; i < count; ++i) { results[2][i] = blink_perf::expected_value<int>(p, 0, i); }
     CHECK(b.count_wrong(p, out, count) == 0);
 }
 

@@ -28,8 +28,9 @@ namespace blink_perf {
 template <class T>
 struct wrong_at {
     pattern data;
+    int rank;
     const T* values;
-    __device__ bool operator()(std::size_t i) const { return !(values[i] == expected_value<T>(data, i)); }
+    __device__ bool operator()(std::size_t i) const { return !(values[i] == expected_value<T>(data, rank, i)); }
 };
 
 class cuda_backend {
@@ -71,7 +72,7 @@ class cuda_backend {
             const blink::cuda::device_scope current(group_.device(r));
             const thrust::counting_iterator<std::size_t> first(0);
             wrong += static_cast<std::size_t>(thrust::count_if(thrust::cuda::par.on(group_.stream(r)), first, first + n,
-                                                               wrong_at<T>{data, out[static_cast<std::size_t>(r)]}));
+                                                               wrong_at<T>{data, r, out[static_cast<std::size_t>(r)]}));
         }
         return wrong;
     }

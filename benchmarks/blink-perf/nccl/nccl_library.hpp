@@ -30,6 +30,8 @@ class nccl_library {
         load(all_reduce, "ncclAllReduce");
         load(broadcast, "ncclBroadcast");
         load(reduce, "ncclReduce");
+        load(all_gather, "ncclAllGather");
+        load(reduce_scatter, "ncclReduceScatter");
         load(error_string, "ncclGetErrorString");
         load(get_version, "ncclGetVersion");
     }
@@ -55,6 +57,8 @@ class nccl_library {
     int (*all_reduce)(const void*, void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
     int (*broadcast)(const void*, void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
     int (*reduce)(const void*, void*, std::size_t, int, int, int, nccl_communicator, cudaStream_t) = nullptr;
+    int (*all_gather)(const void*, void*, std::size_t, int, nccl_communicator, cudaStream_t) = nullptr;
+    int (*reduce_scatter)(const void*, void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
     const char* (*error_string)(int) = nullptr;
     int (*get_version)(int*) = nullptr;
 

@@ -49,9 +49,14 @@ class nccl_peer {
             return library_.broadcast(in, out, j.count, type, j.data.root, c, stream);
         case blink::collective::reduce:
             return library_.reduce(in, out, j.count, type, op, j.data.root, c, stream);
-        default:
-            return library_.all_reduce(in, out, j.count, type, op, c, stream);
+        case blink::collective::allgather:
+            return library_.all_gather(in, out, j.count, type, c, stream);
+        case blink::collective::reduce_scatter:
+            return library_.reduce_scatter(in, out, j.count, type, op, c, stream);
+        case blink::collective::allreduce:
+            break;
         }
+        return library_.all_reduce(in, out, j.count, type, op, c, stream);
     }
 
     nccl_library library_;

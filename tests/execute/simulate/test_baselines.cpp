@@ -137,3 +137,14 @@ TEST_CASE("a plan for six GPUs of a DGX-1V runs in the model at the rate that it
         if (kind == collective::allreduce) { CHECK(gain > 1.5); }
     }
 }
+
+TEST_CASE("the rings of an allgather and a reduce_scatter are the halves of an allreduce") {
+    const blink::fabric f = blink::make_fabric(blink::topology(blink::dgx1v));
+    for (const auto kind : {blink::collective::allgather, blink::collective::reduce_scatter}) {
+        const blink::baseline b = blink::ring_sharded(f, kind);
+        blink::verify(b.s);
+        blink::verify_load(b.s, b.f, b.GBps);
+        CHECK(b.GBps == doctest::Approx(2 * blink::ring_allreduce(f).GBps));
+    }
+    CHECK_THROWS_AS((void)blink::ring_sharded(f, blink::collective::reduce), blink::usage_error);
+}

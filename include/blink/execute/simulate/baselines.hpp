@@ -167,6 +167,29 @@ inline void broadcast_along(lane& l, const lane_graph& g, const rank_order& way)
     return b;
 }
 
+/// AllGather or ReduceScatter over the same rings: the half of an AllReduce that each of them is.
+/// @throw plan_error where the hops form no ring, usage_error for another collective
+[[nodiscard]] inline baseline ring_sharded(const fabric& f, collective kind) {
+    if (!is_sharded(kind)) { throw usage_error("ring_sharded: " + std::string(to_string(kind)) + " is not sharded"); }
+    baseline b = ring_allreduce(f);
+    b.s.kind = kind;
+    b.GBps *= 2;
+    for (lane& l : b.s.lanes) {
+        for (role& r : l.roles) {
+            if (kind == collective::allgather) {
+                r.reduce_from.clear();
+                r.reduce_to = no_rank;
+                r.reduce_arc = -1;
+            } else {
+                r.broadcast_to.clear();
+                r.broadcast_from = no_rank;
+                r.broadcast_arc = -1;
+            }
+        }
+    }
+    return b;
+}
+
 /// What there is to compare with for `kind` among all GPUs of `g` (see `induced`), PCIe included: rings, and for an
 /// allreduce chains.
 /// @throw plan_error where the GPUs cannot reach each other, usage_error as `ring_rooted`
@@ -174,7 +197,7 @@ inline void broadcast_along(lane& l, const lane_graph& g, const rank_order& way)
     const fabric f = make_fabric(g, link_choice::all);
     if (is_rooted(kind)) { return {ring_rooted(f, kind, root)}; }
     if (kind == collective::allreduce) { return {ring_allreduce(f), chain_allreduce(f)}; }
-    return {};
+    return {ring_sharded(f, kind)};
 }
 
 } // namespace blink
