@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -93,6 +95,71 @@ void check_same_bits_again(blink::cuda_group& group) {
     }
 }
 
+/// Every shard of every rank in order; apart and in place.
+void check_allgather(blink::cuda_group& group, std::size_t count, bool in_place) {
+    const auto n = static_cast<std::size_t>(group.size());
+    auto shards = group.make_buffers<std::int32_t>(count);
+    auto all = group.make_buffers<std::int32_t>(count * n);
+    std::vector<const std::int32_t*> in;
+    std::vector<std::int32_t*> out;
+    std::vector<std::int32_t> expected(count * n);
+    for (std::size_t i = 0; i < expected.size(); ++i) { expected[i] = static_cast<std::int32_t>(mixed(count, 0, i)); }
+    for (std::size_t r = 0; r < n; ++r) {
+        const int rank = static_cast<int>(r);
+        const auto first = expected.begin() + static_cast<std::ptrdiff_t>(r * count);
+        const std::vector<std::int32_t> own(first, first + static_cast<std::ptrdiff_t>(count));
+        std::vector<std::int32_t> whole(count * n, -1);
+        std::copy(own.begin(), own.end(), whole.begin() + static_cast<std::ptrdiff_t>(r * count));
+        shards.assign(rank, own);
+        all.assign(rank, in_place ? whole : std::vector<std::int32_t>(count * n, -1));
+        out.push_back(all[rank]);
+        in.push_back(in_place ? all[rank] + r * count : shards[rank]);
+    }
+    group.run<std::int32_t>(collective::allgather, 0, in, out, count, blink::no_operator{});
+    group.synchronize();
+    for (int r = 0; r < group.size(); ++r) { CHECK(all.read(r) == expected); }
+}
+
+/// Every rank's shard of the sum; apart and in place.
+void check_reduce_scatter(blink::cuda_group& group, std::size_t count, bool in_place) {
+    const auto n = static_cast<std::size_t>(group.size());
+    auto whole = group.make_buffers<std::int32_t>(count * n);
+    auto shards = group.make_buffers<std::int32_t>(count);
+    std::vector<const std::int32_t*> in;
+    std::vector<std::int32_t*> out;
+    std::vector<std::int32_t> expected(count * n, 0);
+    for (std::size_t r = 0; r < n; ++r) {
+        const int rank = static_cast<int>(r);
+        std::vector<std::int32_t> contribution(count * n);
+        for (std::size_t i = 0; i < contribution.size(); ++i) {
+            contribution[i] = static_cast<std::int32_t>(mixed(count, rank, i) % 1000);
+            expected[i] += contribution[i];
+        }
+        whole.assign(rank, contribution);
+        in.push_back(whole[rank]);
+        out.push_back(in_place ? whole[rank] + r * count : shards[rank]);
+    }
+    group.run<std::int32_t>(collective::reduce_scatter, 0, in, out, count, blink::sum{});
+    group.synchronize();
+    for (std::size_t r = 0; r < n; ++r) {
+        const std::vector<std::int32_t> found = (in_place ? whole : shards).read(static_cast<int>(r));
+        const auto own = expected.begin() + static_cast<std::ptrdiff_t>(r * count);
+        CHECK(std::equal(own, own + static_cast<std::ptrdiff_t>(count),
+                         found.begin() + static_cast<std::ptrdiff_t>(in_place ? r * count : 0)));
+    }
+}
+
+void check_sharded(blink::cuda_group& group) {
+    for (const std::size_t count : {1, 7, 1023, 100003}) {
+        for (const bool in_place : {false, true}) {
+            CAPTURE(count);
+            CAPTURE(in_place);
+            check_allgather(group, count, in_place);
+            check_reduce_scatter(group, count, in_place);
+        }
+    }
+}
+
 /// A chain of two ranks.
 blink::schedule pair_schedule() {
     using pair = blink::cuda::static_schedule<blink::cuda::static_lane<blink::cuda::static_tree<-1, 0>>>;
@@ -164,6 +231,14 @@ TEST_CASE("sixteen virtual ranks behind one switch are right" * doctest::skip(!o
         t.launch();
         check_clean(t);
     }
+}
+
+TEST_CASE("allgather and reduce_scatter are right on 8 virtual ranks" * doctest::skip(!one_gpu())) {
+    check_sharded(virtual_dgx1v());
+}
+
+TEST_CASE("allgather and reduce_scatter are right on the real GPUs" * doctest::skip(!two_gpus())) {
+    check_sharded(real_gpus());
 }
 
 TEST_CASE("a schedule known to the compiler gives the same result as at run time" * doctest::skip(!one_gpu())) {

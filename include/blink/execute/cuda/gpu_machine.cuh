@@ -10,18 +10,19 @@
 
 namespace blink::cuda {
 
-/// Some warps of a block that meet at a hardware barrier of their own.
+/// Some warps of a block that meet at a hardware barrier of their own. The barriers are those that a diverged warp may
+/// reach thread by thread: one thread of it may still poll a flag while the others arrive.
 struct warp_group {
     int barrier; ///< 1..15; 0 is that of the whole block
     int thread;  ///< within the group
     int threads; ///< a multiple of 32
 
-    __device__ void sync() const { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory"); }
+    __device__ void sync() const { asm volatile("barrier.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory"); }
 
     /// Barrier; true on every thread where `ok` was true on all of them.
     [[nodiscard]] __device__ bool all(bool ok) const {
         int result;
-        asm volatile("{\n\t.reg .pred p, q;\n\tsetp.ne.s32 p, %1, 0;\n\tbar.red.and.pred q, %2, %3, p;\n\t"
+        asm volatile("{\n\t.reg .pred p, q;\n\tsetp.ne.s32 p, %1, 0;\n\tbarrier.red.and.pred q, %2, %3, p;\n\t"
                      "selp.s32 %0, 1, 0, q;\n\t}"
                      : "=r"(result)
                      : "r"(static_cast<int>(ok)), "r"(barrier), "r"(threads)
