@@ -145,6 +145,7 @@ TEST_CASE("the rings of an allgather and a reduce_scatter are the halves of an a
         blink::verify(b.s);
         blink::verify_load(b.s, b.f, b.GBps);
         CHECK(b.GBps == doctest::Approx(2 * blink::ring_allreduce(f).GBps));
+        CHECK(blink::simulate_best_chunk(b.s, b.f, 1'000'000'000).GBps == doctest::Approx(b.GBps).epsilon(0.02));
     }
     CHECK_THROWS_AS((void)blink::ring_sharded(f, blink::collective::reduce), blink::usage_error);
 }

@@ -28,8 +28,8 @@ namespace blink {
 struct model_options {
     std::size_t chunk_bytes = 1_MiB;
     double latency_us = 1.3;  ///< of a hop whose links do not tell theirs
-    double overhead_us = 0.5; ///< of a chunk on a hop, during which the hop carries nothing of this lane
-    int slots = 2;            ///< chunks that a FIFO between two ranks holds
+    double overhead_us = 0.5; ///< of a chunk on a hop; it hides behind the chunk before, as several blocks share a lane
+    int slots = 4;            ///< chunks that a FIFO between two ranks holds
 };
 
 namespace detail {
@@ -89,7 +89,7 @@ class event_loop {
 
   private:
     static constexpr int none = -1;
-    enum class what : unsigned char { begin, arrive };
+    enum class what : unsigned char { prepared, arrive };
     struct event {
         double time;
         int fifo;
@@ -98,16 +98,19 @@ class event_loop {
             return std::tuple{a.time, a.fifo, a.kind} > std::tuple{b.time, b.fifo, b.kind};
         }
     };
-    /// Chunks between two ranks in a lane and phase: 0 .. begun .. issued, and arrived .. taken at the receiver.
+    /// Chunks between two ranks in a lane and phase. At the sender: sent <= prepared <= issued; at the receiver:
+    /// taken <= arrived.
     struct fifo {
         int flow = none;
         std::size_t lane = 0;
         double latency = 0;
         int issued = 0;
+        int prepared = 0;
         int sent = 0;
         int arrived = 0;
         int taken = 0;
-        bool busy = false;
+        bool preparing = false;
+        bool sending = false;
         int sender = none;   ///< worker
         int receiver = none; ///< worker
     };
@@ -153,7 +156,8 @@ class event_loop {
             const int sender = place(lane, from, ph);
             const int receiver = place(lane, to, ph);
             const auto index = static_cast<int>(fifos_.size());
-            fifos_.push_back({links_.add_flow(a.route), lane, latency * 1e-6, 0, 0, 0, 0, false, sender, receiver});
+            fifos_.push_back(
+                {links_.add_flow(a.route), lane, latency * 1e-6, 0, 0, 0, 0, 0, false, false, sender, receiver});
             if (sender != none) {
                 workers_[static_cast<std::size_t>(sender)].fifo_of.at(static_cast<std::size_t>(to)) = index;
             }
@@ -172,8 +176,8 @@ class event_loop {
                     connect(l, own.broadcast_from, r, phase::down, own.broadcast_arc);
                 }
             }
-            if (s.kind == collective::broadcast) {
-                cell_of(static_cast<int>(l), s.root).results = std::numeric_limits<int>::max();
+            if (!reduces(s.kind)) {
+                cell_of(static_cast<int>(l), s.lanes[l].root).results = std::numeric_limits<int>::max();
             }
         }
     }
@@ -211,7 +215,7 @@ class event_loop {
             const bool has_value = own.phase == phase::up || cell_of(own.lane, own.rank).results > s.chunk;
             if (!has_value || f.issued - f.taken >= options_.slots) { return false; }
             ++f.issued;
-            start(index);
+            prepare(index);
             return true;
         }
         if (f.arrived == f.taken) { return false; }
@@ -227,12 +231,22 @@ class event_loop {
         wake(c.down_worker);
     }
 
-    /// Begins the next transfer of a FIFO that has one and is idle.
-    void start(int index) {
+    /// Spends the overhead of the next chunk of a FIFO that has one.
+    void prepare(int index) {
         fifo& f = fifo_at(index);
-        if (f.busy || f.sent == f.issued) { return; }
-        f.busy = true;
-        events_.push({now_ + options_.overhead_us * 1e-6, index, what::begin});
+        if (f.preparing || f.prepared == f.issued) { return; }
+        f.preparing = true;
+        events_.push({now_ + options_.overhead_us * 1e-6, index, what::prepared});
+    }
+
+    /// Begins the next transfer of a FIFO that has one and is idle.
+    void send_next(int index) {
+        fifo& f = fifo_at(index);
+        if (f.sending || f.sent == f.prepared) { return; }
+        f.sending = true;
+        const std::size_t offset = static_cast<std::size_t>(f.sent) * options_.chunk_bytes;
+        const std::size_t bytes = std::min(options_.chunk_bytes, parts_[f.lane].size() - offset);
+        links_.begin(f.flow, static_cast<double>(bytes), now_);
     }
 
     void happen(const event& e) {
@@ -242,18 +256,19 @@ class event_loop {
             wake(f.receiver);
             return;
         }
-        const std::size_t offset = static_cast<std::size_t>(f.sent) * options_.chunk_bytes;
-        const std::size_t bytes = std::min(options_.chunk_bytes, parts_[f.lane].size() - offset);
-        links_.begin(f.flow, static_cast<double>(bytes), now_);
+        f.preparing = false;
+        ++f.prepared;
+        send_next(e.fifo);
+        prepare(e.fifo);
     }
 
     /// The last byte of a chunk has left. Flows and FIFOs bear the same numbers.
     void sent(int index) {
         fifo& f = fifo_at(index);
         ++f.sent;
-        f.busy = false;
+        f.sending = false;
         events_.push({now_ + f.latency, index, what::arrive});
-        start(index);
+        send_next(index);
     }
 
     const program& p_;

@@ -25,17 +25,19 @@ struct simulation {
     std::size_t chunk_bytes = 0;
 };
 
-/// Times `s` on `f` in modelled time.
+/// Times `s` on `f` in modelled time; `bytes` are those of the larger buffer.
 ///
-/// A chunk waits for a free slot at its receiver, pays `overhead_us`, crosses its hop while every link on the way
-/// is shared max-min fairly, and can be used `latency_us` after its last byte left. Chunks between two ranks go one
+/// A chunk waits for a free slot at its receiver, pays `overhead_us` (while the chunk before it may be on its way),
+/// crosses its hop while every link on the way is shared max-min fairly, and can be used `latency_us` after its last
+/// byte left. Chunks between two ranks go one
 /// after the other, towards different ranks side by side. Reductions and the way of a freed slot back take no time.
 /// Deterministic.
 /// @throw schedule_error for a schedule that is malformed or waits for ever (`verify` says where)
 /// @throw usage_error for options that cannot be meant, or more steps than can be simulated in reasonable time
 [[nodiscard]] inline simulation simulate(const schedule& s, const fabric& f, std::size_t bytes,
                                          const model_options& options = {}) {
-    const std::vector<element_range> parts = split(s, bytes);
+    const std::size_t shards = is_sharded(s.kind) ? static_cast<std::size_t>(s.ranks) : 1;
+    const std::vector<element_range> parts = split(s, bytes / shards);
     std::vector<int> chunks;
     std::size_t all = 0;
     for (const element_range& part : parts) {
