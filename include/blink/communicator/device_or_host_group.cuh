@@ -35,18 +35,14 @@ class device_or_host_group {
     /// The group on GPUs, for its streams and devices; null on the host.
     [[nodiscard]] cuda_group* gpus() noexcept { return gpus_.get(); }
 
-    [[nodiscard]] int size() const noexcept {
-        return visit([](const auto& g) { return g.size(); });
-    }
-    [[nodiscard]] group_status status() const noexcept {
-        return visit([](const auto& g) { return g.status(); });
-    }
+    [[nodiscard]] int size() const noexcept { return gpus_ ? gpus_->size() : host_->size(); }
+    [[nodiscard]] group_status status() const noexcept { return gpus_ ? gpus_->status() : host_->status(); }
     [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
         return gpus_ ? gpus_->plan_for(kind, root, planning) : host_->plan_for(kind, root, planning);
     }
     template <element T>
     [[nodiscard]] rank_buffers<T> make_buffers(std::size_t count) const {
-        return visit([count](const auto& g) { return g.template make_buffers<T>(count); });
+        return gpus_ ? gpus_->make_buffers<T>(count) : host_->make_buffers<T>(count);
     }
     template <element T, collective_operator<T> Op>
     void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
@@ -73,11 +69,6 @@ class device_or_host_group {
     }
 
   private:
-    template <class F>
-    auto visit(const F& f) const {
-        return gpus_ ? f(std::as_const(*gpus_)) : f(std::as_const(*host_));
-    }
-
     std::unique_ptr<cuda_group> gpus_;
     std::unique_ptr<host_group> host_;
 };

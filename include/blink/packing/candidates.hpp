@@ -7,8 +7,6 @@
 #include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 
-#include <Eigen/LU>
-
 #include <algorithm>
 #include <cstddef>
 #include <limits>
@@ -70,7 +68,20 @@ class candidate_pool {
     const Eigen::Index last = g.ranks - 1;
     laplacian.row(root).swap(laplacian.row(last));
     laplacian.col(root).swap(laplacian.col(last));
-    return last == 0 ? 1 : laplacian.topLeftCorner(last, last).determinant();
+    // The determinant of what is left, by elimination: columns of a Laplacian are dominated by their diagonal, so no
+    // pivot has to be searched, and Eigen's LU would cost every user's compiler more than all the rest of this file.
+    double trees = 1;
+    for (Eigen::Index k = 0; k < last && trees > 0; ++k) {
+        const double pivot = laplacian(k, k);
+        trees *= std::max(pivot, 0.0);
+        for (Eigen::Index row = k + 1; row < last && trees > 0; ++row) {
+            const double factor = laplacian(row, k) / pivot;
+            for (Eigen::Index column = k + 1; column < last; ++column) {
+                laplacian(row, column) -= factor * laplacian(k, column);
+            }
+        }
+    }
+    return trees;
 }
 
 namespace detail {
