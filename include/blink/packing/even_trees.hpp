@@ -11,10 +11,9 @@
 #include <blink/packing/forest_graph.hpp>
 #include <blink/packing/hops.hpp>
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
 #include <limits>
-#include <utility>
 #include <vector>
 
 namespace blink {

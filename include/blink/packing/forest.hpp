@@ -4,9 +4,11 @@
 /// Forests: trees from every rank that share the links fairly, for allgather and reduce-scatter.
 ///
 /// Four ways, the simplest that keeps the promised rate: a star a root, whole trees where every hop has links of its
-/// own, a few equal trees where hops share links, and the exact linear programme for what is left.
+/// own, a few equal trees where hops share links, and the exact linear programme for what is left. Larger machines do
+/// without the last, and may then fall short of the slack.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/even_trees.hpp>
 #include <blink/packing/forest_graph.hpp>
 #include <blink/packing/hops.hpp>
@@ -17,7 +19,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -142,6 +143,7 @@ class forest_choice {
     double best_rate_ = 0;
 };
 
+/// The first of the ways above that keeps the slack with few enough trees, else the best of what they found.
 [[nodiscard]] inline forest choose_forest(const hop_graph& g, double bound, const pack_options& options) {
     const double target = bound * (1 - options.slack);
     forest_choice choice(target, options.max_trees);
