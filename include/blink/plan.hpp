@@ -42,7 +42,7 @@ struct plan {
 /// Plans `kind` among the GPUs `gpus` of `machine`.
 /// @param root rank (index into `gpus`) of a rooted collective, or `best_root`; ignored by the others
 /// @throw usage_error for unknown or repeated GPUs, or an unknown root
-/// @throw plan_error where ranks cannot reach each other, or for a collective that is not planned yet
+/// @throw plan_error where ranks cannot reach each other
 [[nodiscard]] inline plan make_plan(const topology& machine, std::span<const int> gpus, collective kind,
                                     int root = best_root, const plan_options& options = {}) {
     const auto start = std::chrono::steady_clock::now();

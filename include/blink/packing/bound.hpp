@@ -10,6 +10,7 @@
 #pragma once
 
 #include <blink/packing/eigen.hpp>
+#include <blink/packing/forest_bound.hpp>
 #include <blink/packing/max_flow.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/packing/partition.hpp>
@@ -198,6 +199,7 @@ inline void offer_merges(partition_search& search, std::vector<std::vector<int>>
 
 /// What no plan of `kind` can beat on `f`.
 [[nodiscard]] inline certificate bound(const fabric& f, collective kind, int root) {
+    if (is_sharded(kind)) { return forest_bound(f, kind); }
     return is_rooted(kind) ? rooted_bound(f, kind, root) : allreduce_bound(f);
 }
 

@@ -80,11 +80,25 @@ inline void check_tree(const packing& p, const fabric& f, std::size_t index, Eig
     }
 }
 
+/// Every rank owns as much of the data as any other.
+inline void check_shards(const packing& p) {
+    std::vector<double> sum(static_cast<std::size_t>(p.ranks), 0);
+    for (const packed_tree& t : p.trees) { sum[static_cast<std::size_t>(t.root)] += t.GBps; }
+    for (int r = 0; r < p.ranks; ++r) {
+        const double rate = sum[static_cast<std::size_t>(r)];
+        if (!(std::abs(rate * p.ranks - p.GBps) <= 1e-12 * p.GBps)) {
+            broken(p, "rank " + std::to_string(r),
+                   "its trees carry " + std::to_string(rate) + " GB/s, its shard asks for " +
+                       std::to_string(p.GBps / p.ranks));
+        }
+    }
+}
+
 } // namespace detail
 
 /// Trees span the ranks and match the hops, no link carries more than it can, the rate is the sum of the trees' rates
-/// and not above the bound (all to 1e-9).
-/// @throw plan_error naming the tree or link that breaks the promise
+/// and not above the bound (all to 1e-9). Where every rank owns a shard, the trees of each root carry the same (1e-12).
+/// @throw plan_error naming the tree, link or rank that breaks the promise
 inline void check(const packing& p, const fabric& f) {
     constexpr double tolerance = 1e-9;
     if (p.ranks != f.ranks) { detail::broken(p, "", "the fabric has " + std::to_string(f.ranks)); }
@@ -108,6 +122,7 @@ inline void check(const packing& p, const fabric& f) {
         detail::broken(p, "",
                        "the trees carry " + std::to_string(sum) + " GB/s, promised are " + std::to_string(p.GBps));
     }
+    if (is_sharded(p.kind) && p.ranks > 1) { detail::check_shards(p); }
     if (!(p.GBps <= p.bound.GBps * (1 + tolerance))) {
         detail::broken(p, "", std::to_string(p.GBps) + " GB/s is above the bound of " + std::to_string(p.bound.GBps));
     }

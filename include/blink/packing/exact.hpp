@@ -21,14 +21,22 @@ namespace blink {
 /// Grows one arborescence of one unit that leaves room for `rest` units more, flat where there is a choice.
 /// @param g direct and directed
 /// @param room in units, whole numbers; the tree's unit is taken off
+/// @param start hop of the root that the tree begins with, and the only one it may have there; -1 leaves all free
 /// @return empty where `room` does not carry rest + 1 units
-[[nodiscard]] inline hop_tree grow_arborescence(const hop_graph& g, Eigen::ArrayXd& room, double rest) {
+[[nodiscard]] inline hop_tree grow_arborescence(const hop_graph& g, Eigen::ArrayXd& room, double rest, int start = -1) {
     lookahead ahead(g);
-    ahead.use(room);
     hop_tree tree;
     std::vector<int> level(static_cast<std::size_t>(g.ranks), -1);
     level[static_cast<std::size_t>(g.root)] = 0;
     std::vector<bool> unsafe(g.hops.size(), false);
+    if (start >= 0) {
+        const tree_hop& hop = g.hops[static_cast<std::size_t>(start)];
+        for (const int l : hop.loads) { room[l] -= 1; }
+        level[static_cast<std::size_t>(hop.child)] = 1;
+        tree.push_back(start);
+        for (std::size_t h = 0; h < g.hops.size(); ++h) { unsafe[h] = g.hops[h].parent == g.root; }
+    }
+    ahead.use(room);
     while (static_cast<int>(tree.size()) + 1 < g.ranks) {
         int next = -1;
         for (int h = 0; h < static_cast<int>(g.hops.size()); ++h) {

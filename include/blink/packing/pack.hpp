@@ -10,6 +10,7 @@
 #include <blink/packing/candidates.hpp>
 #include <blink/packing/check.hpp>
 #include <blink/packing/choose.hpp>
+#include <blink/packing/forest.hpp>
 #include <blink/packing/grid.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/linear.hpp>
@@ -34,9 +35,6 @@ inline constexpr double few_trees = 400;
 
 inline void check_request(const fabric& f, collective kind, int root, const pack_options& options) {
     const std::string what(to_string(kind));
-    if (kind == collective::allgather || kind == collective::reduce_scatter) {
-        throw plan_error(what + " is not planned yet");
-    }
     if (is_rooted(kind) && (root < 0 || root >= f.ranks)) {
         throw usage_error(what + ": root " + std::to_string(root) + " is none of the ranks 0.." +
                           std::to_string(f.ranks - 1));
@@ -49,6 +47,10 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
     }
     if (options.max_trees < 0) {
         throw usage_error(what + ": " + std::to_string(options.max_trees) + " trees at most makes no sense");
+    }
+    if (is_sharded(kind) && options.max_trees > 0 && options.max_trees < f.ranks) {
+        throw usage_error(what + ": " + std::to_string(options.max_trees) + " trees at most are too few; each of the " +
+                          std::to_string(f.ranks) + " ranks needs one of its own");
     }
 }
 
@@ -103,18 +105,34 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
     return both;
 }
 
+/// The packing with its rate, once it has passed `check`.
+[[nodiscard]] inline packing finished(packing p, const fabric& f) {
+    for (const packed_tree& t : p.trees) { p.GBps += t.GBps; }
+    check(p, f);
+    return p;
+}
+
 } // namespace detail
 
 /// Packs trees for `kind` on `f`.
 /// @param root rank that a broadcast comes from or a reduce goes to; ignored by the others
 /// @return a packing that has passed `check`. A single rank needs no tree: its packing is empty, rate and bound are 0.
-///         `weights` is empty where one-hop trees made the search needless
-/// @throw usage_error for a root that is no rank, or options out of range
-/// @throw plan_error where no tree spans the ranks, or for a collective that is not planned yet
+///         `weights` is empty where nothing had to be searched, and for forests
+/// @throw usage_error for a root that is no rank, options out of range, or fewer trees than roots
+/// @throw plan_error where no tree spans the ranks
 [[nodiscard]] inline packing pack(const fabric& f, collective kind, int root, const pack_options& options = {}) {
     detail::check_request(f, kind, root, options);
     packing p{kind, f.ranks, is_rooted(kind) ? root : 0, {}, 0, {}, {}};
     if (f.ranks == 1) { return p; }
+    if (is_sharded(kind)) {
+        p.bound = bound(f, kind, root);
+        if (p.bound.GBps > 0) { p.trees = pack_forest(f, kind, p.bound.GBps, options); }
+        if (p.trees.empty()) {
+            throw plan_error(std::string(to_string(kind)) + ": some of the " + std::to_string(f.ranks) +
+                             " ranks have no tree of hops that spans the others");
+        }
+        return detail::finished(std::move(p), f);
+    }
     const hop_graph g = make_hop_graph(f, kind, root);
     if (cheapest_tree(g).find(std::vector<double>(g.hops.size(), 1)).empty()) {
         throw plan_error(std::string(to_string(kind)) + ": no tree of hops" +
@@ -127,9 +145,7 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
         p.trees = detail::general_packing(f, g, options, p);
         if (f.ranks == 2 && !g.directed() && options.max_trees != 1) { p.trees = detail::halved(g, p.trees); }
     }
-    for (const packed_tree& t : p.trees) { p.GBps += t.GBps; }
-    check(p, f);
-    return p;
+    return detail::finished(std::move(p), f);
 }
 
 } // namespace blink

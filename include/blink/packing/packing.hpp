@@ -61,13 +61,14 @@ struct weights_report {
     friend bool operator==(const weights_report&, const weights_report&) = default;
 };
 
-/// Trees for one collective. Broadcast: data flow down; reduce: up; allreduce: up and down each tree.
+/// Trees for one collective. Broadcast and allgather: data flow down; reduce and reduce-scatter: up; allreduce: up and
+/// down each tree. An allgather and a reduce-scatter have trees of every root, which carry the same for each.
 struct packing {
     collective kind = collective::allreduce;
     int ranks = 0;
     int root = 0; ///< of a rooted collective
     std::vector<packed_tree> trees;
-    double GBps = 0; ///< sum of the trees' rates
+    double GBps = 0; ///< sum of the trees' rates; the larger buffer moves at it
     certificate bound;
     weights_report weights;
 

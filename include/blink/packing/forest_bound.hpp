@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What no allgather and no reduce-scatter can beat, exactly, with the cut that proves it.
+///
+/// Every rank owns a shard. Of a set S of ranks |S| shards of n must leave, so the rate, counted in the larger buffer,
+/// is at most n * (what the links carry out of S) / |S|. The weakest set is found by Newton's method on cuts: give a
+/// source an arc of rate/n to every rank; where the flow from it to some rank is less than the rate, the smallest cut
+/// is a set that lowers the rate, and the search goes on from there.
+#pragma once
+
+#include <blink/core/collective.hpp>
+#include <blink/packing/max_flow.hpp>
+#include <blink/packing/packing.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace blink {
+
+namespace detail {
+
+/// The rate that the ranks within `side` allow, and the cut; infinite where the side holds no rank or all of them.
+[[nodiscard]] inline certificate forest_cut(const fabric& f, bool reversed, const std::vector<bool>& side) {
+    const auto inside = [&](int v) { return side[static_cast<std::size_t>(v)]; };
+    double leaving = 0;
+    for (const link& l : f.links) {
+        if (inside(reversed ? l.to : l.from) && !inside(reversed ? l.from : l.to)) { leaving += l.GBps; }
+    }
+    certificate c{std::numeric_limits<double>::infinity(), {{}, {}}};
+    for (int v = 0; v < f.ranks; ++v) { c.parts[inside(v) ? 0 : 1].push_back(v); }
+    if (c.parts[0].empty() || c.parts[1].empty()) { return c; }
+    c.GBps = f.ranks * leaving / static_cast<double>(c.parts[0].size());
+    return c;
+}
+
+} // namespace detail
+
+/// Bound of an allgather, or of a reduce-scatter, whose data flow the other way. The first part of the certificate is
+/// the set whose shards cannot leave (or reach it) faster.
+[[nodiscard]] inline certificate forest_bound(const fabric& f, collective kind) {
+    const bool reversed = kind == collective::reduce_scatter;
+    certificate best{std::numeric_limits<double>::infinity(), {}};
+    const auto offer = [&](const std::vector<bool>& side) {
+        certificate c = detail::forest_cut(f, reversed, side);
+        if (c.GBps < best.GBps * (1 - 1e-12)) {
+            best = std::move(c);
+            return true;
+        }
+        return false;
+    };
+    for (int v = 0; v < f.ranks; ++v) {
+        std::vector<bool> others(static_cast<std::size_t>(f.vertices), true);
+        others[static_cast<std::size_t>(v)] = false;
+        offer(others);
+    }
+    const int source = f.vertices;
+    for (bool lower = true; lower && best.GBps > 0;) {
+        lower = false;
+        const double rate = best.GBps;
+        flow_network network(f.vertices + 1);
+        for (const link& l : f.links) { network.add(reversed ? l.to : l.from, reversed ? l.from : l.to, l.GBps); }
+        for (int v = 0; v < f.ranks; ++v) { network.add(source, v, rate / f.ranks); }
+        for (int v = 0; v < f.ranks; ++v) {
+            if (network.solve(source, v) < rate * (1 - 1e-12)) { lower |= offer(network.source_side()); }
+        }
+    }
+    return best;
+}
+
+} // namespace blink
