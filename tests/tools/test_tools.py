@@ -285,6 +285,16 @@ class PerfWorks(Tool):
         self.assertTrue(document["average_bus_bandwidth"]["okay"])
         self.assertEqual(document["results"][0]["in_place"]["nwrong"], 0)
 
+    def test_sharded_collectives_are_right_on_host_ranks(self):
+        for collective in ("all_gather", "reduce_scatter"):
+            output, _ = self.expect(0, PERF, collective, "-b", 4096, "-e", 65536, "-f", 16, "-g", 8, "-n", 1,
+                                    "--executor", "host", "--topology", "dgx1v")
+            self.assertIn("Out of bounds values : 0 OK", output)
+            rows = [line.split() for line in output.splitlines() if line and not line.startswith("#")]
+            self.assertEqual([int(row[0]) for row in rows], [4096, 65536])
+            self.assertEqual([int(row[1]) for row in rows], [128, 2048])
+            self.assertEqual({row[8] for row in rows} | {row[12] for row in rows}, {"0"})
+
     def test_the_host_stands_in_where_there_is_no_gpu(self):
         output, _ = self.expect(0, PERF, "all_reduce", "-b", 64, "-e", 64, "-g", 2, "-n", 1)
         self.assertIn("executor: host", output)
