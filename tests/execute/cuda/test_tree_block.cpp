@@ -108,27 +108,14 @@ struct buffers {
 
 template <class T>
 tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_shape& shape) {
-    tree_call<T> call{};
-    for (int r = 0; r < s.ranks; ++r) {
-        const auto i = static_cast<std::size_t>(r);
-        call.in[i] = b.in[i];
-        call.out[i] = b.out[i];
-        call.flags[i] = m.flags[i].data();
-        call.slots[i] = reinterpret_cast<std::byte*>(m.slots[i].data());
+    tree_call<T> call = prepare_call<T>(s, shape, b.in, b.out);
+    for (std::size_t r = 0; r < m.flags.size(); ++r) {
+        call.flags[r] = m.flags[r].data();
+        call.slots[r] = reinterpret_cast<std::byte*>(m.slots[r].data());
     }
-    std::ranges::copy(shape.lanes, call.lanes);
     call.abort = m.words;
     call.faults = m.words + 1;
     call.timeout_ns = 20'000'000'000;
-    call.chunk_elements = shape.chunk_elements;
-    call.slot_bytes = shape.slot_bytes;
-    call.grain = shape.grain;
-    call.slots_per_child = shape.slots_per_child;
-    call.fan_in = shape.fan_in;
-    call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
-    call.ranks = static_cast<std::uint8_t>(s.ranks);
-    call.up = reduces(s.kind);
-    call.down = hands_on(s.kind);
     return call;
 }
 

@@ -73,26 +73,12 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     }
     const call_shape shape = make_shape(s, count, sizeof(T), limits);
 
-    tree_call<T> call{};
-    for (std::size_t r = 0; r < static_cast<std::size_t>(s.ranks); ++r) {
-        call.in[r] = in[r];
-        call.out[r] = out[r];
-        call.flags[r] = memory.flags[r];
-        call.slots[r] = memory.slots[r];
-    }
-    std::ranges::copy(shape.lanes, call.lanes);
+    tree_call<T> call = prepare_call(s, shape, in, out);
+    std::ranges::copy(memory.flags, call.flags);
+    std::ranges::copy(memory.slots, call.slots);
     call.faults = memory.faults;
     call.abort = memory.abort;
     call.timeout_ns = memory.timeout_ns;
-    call.chunk_elements = shape.chunk_elements;
-    call.slot_bytes = shape.slot_bytes;
-    call.grain = shape.grain;
-    call.slots_per_child = shape.slots_per_child;
-    call.fan_in = shape.fan_in;
-    call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
-    call.ranks = static_cast<std::uint8_t>(s.ranks);
-    call.up = reduces(s.kind);
-    call.down = hands_on(s.kind);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         std::ranges::transform(d.ranks, call.local_ranks, [](int r) { return static_cast<std::uint8_t>(r); });

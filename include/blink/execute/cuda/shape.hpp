@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <numeric>
+#include <span>
 #include <string>
 
 namespace blink::cuda {
@@ -109,6 +110,27 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
                               std::to_string(limits.slot_memory) + " bytes of slot memory");
         }
     }
+}
+
+/// What the kernels are told of a call: all but where the group's memory is, and which ranks are on a device.
+/// @param in, out buffers by rank
+template <class T>
+[[nodiscard]] tree_call<T> prepare_call(const schedule& s, const call_shape& shape, std::span<const T* const> in,
+                                        std::span<T* const> out) {
+    tree_call<T> call{};
+    std::ranges::copy(in, call.in);
+    std::ranges::copy(out, call.out);
+    std::ranges::copy(shape.lanes, call.lanes);
+    call.chunk_elements = shape.chunk_elements;
+    call.slot_bytes = shape.slot_bytes;
+    call.grain = shape.grain;
+    call.slots_per_child = shape.slots_per_child;
+    call.fan_in = shape.fan_in;
+    call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
+    call.ranks = static_cast<std::uint8_t>(s.ranks);
+    call.up = reduces(s.kind);
+    call.down = hands_on(s.kind);
+    return call;
 }
 
 } // namespace blink::cuda
