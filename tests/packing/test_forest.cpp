@@ -203,6 +203,19 @@ TEST_CASE("hops that share links are packed near the bound") {
     }
 }
 
+TEST_CASE("two boxes with one wire between their switches need one tree a rank") {
+    topology boxes("boxes", 8, {vertex_kind::nvswitch, vertex_kind::nvswitch});
+    for (int v = 0; v < 8; ++v) { boxes.connect({v, 8 + v / 4, 100, 4}); }
+    boxes.connect({8, 9, 50, 2, link_kind::network});
+    for (const collective kind : both) {
+        const packing p = pack(make_fabric(boxes), kind, 0);
+        CHECK(p.bound.GBps == doctest::Approx(100));
+        CHECK(p.bound.parts[0].size() == 4);
+        CHECK(p.GBps == doctest::Approx(100));
+        CHECK(p.trees.size() == 8);
+    }
+}
+
 TEST_CASE("a limit on the trees is kept, and more trees never carry less") {
     const fabric f = make_fabric(boxes::dgx1v());
     double last = 0;
