@@ -73,7 +73,13 @@ namespace blink_plan {
         case blink::collective::reduce:
             words = "no more reaches " + named_gpus(p, parts[0]) + " from " + named_gpus(p, parts[1]);
             break;
-        default:
+        case blink::collective::allgather:
+            words = "the shards of " + named_gpus(p, parts[0]) + " reach " + named_gpus(p, parts[1]) + " no faster";
+            break;
+        case blink::collective::reduce_scatter:
+            words = named_gpus(p, parts[1]) + " can give no more to the shards of " + named_gpus(p, parts[0]);
+            break;
+        case blink::collective::allreduce:
             words = "no more passes between " + named_gpus(p, parts[0]) + " and " + named_gpus(p, parts[1]);
         }
         const std::size_t wires = crossing_wires(p.fabric, parts[0]);
