@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 
 # Enough for the examples, blink-plan and blink-perf, and what the tests and checks need on top.
-blink_build_packages=(g++ meson ninja-build pkg-config libeigen3-dev libcli11-dev nlohmann-json3-dev libbenchmark-dev)
+blink_build_packages=(g++ meson ninja-build pkg-config libeigen3-dev libcli11-dev libbenchmark-dev)
 blink_test_packages=(doctest-dev cmake clang-format-14)
 
 blink_logs=$PWD/build-logs
