@@ -84,7 +84,7 @@ struct buffers {
             memory.emplace_back(in_count + offset);
             memory.emplace_back(out_count + offset);
             for (auto m = memory.end() - 2; m != memory.end(); ++m) {
-                std::memset(m->data(), 0xC5, m->size() * sizeof(T));
+                if (!m->empty()) { std::memset(m->data(), 0xC5, m->size() * sizeof(T)); }
             }
         }
         for (std::size_t r = 0; r < n; ++r) {
