@@ -11,7 +11,10 @@ project(consumer LANGUAGES CXX)
 find_package(blink 0.1 REQUIRED)
 add_executable(consumer consumer.cpp)
 target_link_libraries(consumer PRIVATE blink::blink)
+add_executable(separate consumer.cpp)
+target_link_libraries(separate PRIVATE blink::separate)
 TXT
 cmake -G Ninja -S . -B build -DCMAKE_PREFIX_PATH="$here/prefix" -DCMAKE_CXX_COMPILER="$compiler"
 cmake --build build
 runs build/consumer
+runs build/separate

@@ -292,7 +292,7 @@ TEST_CASE("a rank that waits past the deadline names what it waited for" * docte
     CHECK(seconds_since(start) < 2.0);
     CHECK(lonely.resources.aborted());
     CHECK(lonely.resources.fault_text() ==
-          "rank 0 waited longer than 200 ms for the partial result of chunk 0 by rank 1 (lane 0, block 0)");
+          "rank 0 waited longer than 200 ms for the call to be entered by rank 1 (lane 0, block 0)");
 }
 
 TEST_CASE("abort ends a waiting kernel long before its deadline" * doctest::skip(!one_gpu())) {

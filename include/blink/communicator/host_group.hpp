@@ -7,11 +7,12 @@
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/execute/host/executor.hpp>
 #include <blink/plan.hpp>
-#include <blink/topology/machines.hpp>
+#include <blink/topology/topology.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -19,7 +20,6 @@
 #include <exception>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <tuple>
@@ -35,26 +35,7 @@ namespace blink {
 class host_group {
   public:
     /// @throw usage_error for a machine that has not so many GPUs, GPUs that it does not have, or negative numbers
-    explicit host_group(group_options choices = {})
-        : machine_(choices.machine ? std::move(*choices.machine) : topology(dgx1v)), gpus_(std::move(choices.gpus)),
-          timeout_(choices.timeout), pool_(choices.threads) {
-        if (choices.ranks < 0 || choices.virtual_ranks < 0) {
-            throw usage_error("host_group: a negative number of ranks");
-        }
-        if (timeout_ <= std::chrono::milliseconds::zero()) {
-            throw usage_error("host_group: a timeout of " + std::to_string(timeout_.count()) + " ms");
-        }
-        const int ranks = choices.ranks > 0 ? choices.ranks : choices.virtual_ranks;
-        if (gpus_.empty()) {
-            gpus_.resize(static_cast<std::size_t>(ranks > 0 ? ranks : machine_.gpu_count()));
-            std::iota(gpus_.begin(), gpus_.end(), 0);
-        }
-        if (ranks > 0 && ranks != size()) {
-            throw usage_error("host_group: " + std::to_string(ranks) + " ranks, but " + std::to_string(size()) +
-                              " GPUs are named");
-        }
-        (void)induced(machine_, gpus_); // names a GPU that the machine does not have, or that is given twice
-    }
+    BLINK_INLINE explicit host_group(group_options choices = {});
     host_group(const host_group&) = delete;
     host_group& operator=(const host_group&) = delete;
 
@@ -103,17 +84,10 @@ class host_group {
     }
 
     /// Nothing is left to wait for; throws what went wrong in an earlier call, again and again.
-    void synchronize() const {
-        if (failure_) { std::rethrow_exception(failure_); }
-        if (stop_.load(std::memory_order_acquire)) { throw aborted_error("the group was aborted"); }
-    }
+    BLINK_INLINE void synchronize() const;
 
     /// Ends a running collective soon, from any thread, and makes the group unusable.
-    void abort() noexcept {
-        group_status expected = group_status::ready;
-        status_.compare_exchange_strong(expected, group_status::aborted, std::memory_order_acq_rel);
-        stop_.store(true, std::memory_order_release);
-    }
+    BLINK_INLINE void abort() noexcept;
 
   private:
     struct ready {
@@ -138,35 +112,9 @@ class host_group {
         std::atomic<bool>& busy_;
     };
 
-    const ready& ready_for(collective kind, int root, const plan_options& planning) {
-        if (!is_rooted(kind)) { root = best_root; }
-        const key k{kind, root, planning.links, planning.pack.slack, planning.pack.max_trees, planning.pack.epsilon};
-        auto found = plans_.find(k);
-        if (found == plans_.end()) {
-            plan made = make_plan(machine_, gpus_, kind, root, planning);
-            host::compiled_schedule compiled = host::compile(made.schedule);
-            found = plans_.emplace(k, ready{std::move(made), std::move(compiled)}).first;
-        }
-        return found->second;
-    }
-
-    void keep_failure(group_status what) noexcept {
-        failure_ = std::current_exception();
-        status_.store(what, std::memory_order_release);
-    }
-
-    void throw_if_unusable() const {
-        switch (status()) {
-        case group_status::ready:
-            return;
-        case group_status::aborted:
-            throw aborted_error("the group was aborted");
-        case group_status::timed_out:
-            throw timeout_error("the group is unusable: an earlier call timed out");
-        case group_status::failed:
-            throw aborted_error("the group is unusable: an earlier call failed");
-        }
-    }
+    BLINK_INLINE const ready& ready_for(collective kind, int root, const plan_options& planning);
+    BLINK_INLINE void keep_failure(group_status what) noexcept;
+    BLINK_INLINE void throw_if_unusable() const;
 
     topology machine_;
     std::vector<int> gpus_;
@@ -182,3 +130,7 @@ class host_group {
 static_assert(rank_group<host_group>);
 
 } // namespace blink
+
+#if !defined(BLINK_DECLARATIONS_ONLY)
+#include <blink/communicator/host_group_impl.hpp>
+#endif

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// The one place where the core asks which compiler reads it.
+/// The one place where the headers ask which compiler reads them, and how the program is put together.
 #pragma once
 
 #if defined(__CUDACC__)
@@ -15,4 +15,17 @@
 #define BLINK_HOST_DEVICE
 #define BLINK_DEVICE_CODE
 #define BLINK_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/// Planner, verifier, probe and whatever else knows neither types nor operators is declared in one header (`plan.hpp`)
+/// and defined in another (`plan_impl.hpp`), which follows by itself. A program that is compiled with
+/// BLINK_SEPARATE_COMPILATION has the definitions once, in <blink/separate.cpp>, and its other files compile faster.
+/// No kernel needs them, so nvcc does not read them for the device.
+#if defined(BLINK_SEPARATE_COMPILATION) || defined(__CUDA_ARCH__)
+#define BLINK_DECLARATIONS_ONLY
+#endif
+#if defined(BLINK_DECLARATIONS_ONLY)
+#define BLINK_INLINE
+#else
+#define BLINK_INLINE inline
 #endif

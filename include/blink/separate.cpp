@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The definitions that a program compiled with BLINK_SEPARATE_COMPILATION has once. Compile and link this file; it is
+// plain C++, also where the others go through nvcc.
+#if !defined(BLINK_SEPARATE_COMPILATION)
+#define BLINK_SEPARATE_COMPILATION
+#endif
+
+#include <blink/communicator/host_group_impl.hpp>
+#include <blink/execute/host/chunk_queue_impl.hpp>
+#include <blink/execute/host/compile_impl.hpp>
+#include <blink/plan_impl.hpp>
+#include <blink/schedule/verify_impl.hpp>
+#include <blink/topology/probe_impl.hpp>
