@@ -14,6 +14,7 @@
 #include <blink/packing/check.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/plan.hpp>
+#include <blink/schedule/load.hpp>
 #include <blink/schedule/schedule_json.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/read_json.hpp>
