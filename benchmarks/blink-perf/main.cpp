@@ -24,13 +24,14 @@ constexpr int no_topology = 4;
 
 executor chosen_executor(const options& o) {
     if (o.run_on != executor::automatic) { return o.run_on; }
+    if (o.emulate) { return executor::cuda; }
     return usable_gpus() > 0 ? executor::cuda : executor::host;
 }
 
 std::unique_ptr<session> make_session(executor e, const options& o) {
     switch (e) {
     case executor::cuda:
-        return make_cuda_session(o);
+        return o.emulate ? make_emulated_session(o) : make_cuda_session(o);
     case executor::simulate:
         return make_simulate_session(o);
     default:

@@ -12,6 +12,10 @@ std::unique_ptr<session> make_cuda_session(const options& /*o*/) {
     throw blink::usage_error("--executor cuda: this build has no CUDA (configure with nvcc in the PATH)");
 }
 
+std::unique_ptr<session> make_emulated_session(const options& /*o*/) {
+    throw blink::usage_error("--emulate: this build has no CUDA (configure with nvcc in the PATH)");
+}
+
 int usable_gpus() noexcept { return 0; }
 
 } // namespace blink_perf

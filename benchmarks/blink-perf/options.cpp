@@ -25,7 +25,6 @@ struct typed {
     std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
     std::string executor = "auto", ranks, chunk = "auto", compare;
     int threads = 1, registered = 0, aggregate = 1;
-    bool emulate = false;
 };
 
 blink::collective collective_named(const std::string& name) {
@@ -49,7 +48,6 @@ executor executor_named(const std::string& name) {
 }
 
 void refuse_what_is_not_built(const typed& t) {
-    if (t.emulate) { throw blink::usage_error("--emulate: emulated links are not built yet"); }
     if (t.registered != 0) { throw blink::usage_error("--registered 1: registered buffers are not built yet"); }
     if (t.threads != 1) { throw blink::usage_error("-t: one thread drives all GPUs; give their number with -g"); }
     if (t.aggregate != 1) { throw blink::usage_error("-m: aggregated calls are not built yet"); }
@@ -78,6 +76,11 @@ void understand(const typed& t, options& o) {
         if (o.chunk == 0) { throw blink::usage_error("--chunk 0: expected auto or a size of at least one byte"); }
     }
     o.compare_nccl = t.compare == "nccl";
+    if (o.emulate && (o.run_on == executor::host || o.run_on == executor::simulate)) {
+        throw blink::usage_error("--emulate needs --executor cuda");
+    }
+    if (o.emulate && o.compare_nccl) { throw blink::usage_error("--compare nccl: NCCL runs on no emulated links"); }
+    if (!o.emulate && o.link_scale != 1) { throw blink::usage_error("--link-scale needs --emulate"); }
 }
 
 } // namespace
@@ -127,7 +130,10 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     app.add_option("--topology", o.topology, "probe, a machine's name, or a file (see blink-plan)");
     app.add_option("--ranks", t.ranks, "GPUs of the topology, such as 0,1,4 or 0-3");
     app.add_option("--virtual-ranks", o.virtual_ranks, "so many ranks on one GPU")->check(CLI::Range(1, 64));
-    app.add_flag("--emulate", t.emulate, "not built yet: pace virtual ranks to the topology's links");
+    app.add_flag("--emulate", o.emulate, "pace virtual ranks on one GPU to the links of the topology (float sums)");
+    app.add_option("--link-scale", o.link_scale, "factor on the rate of every emulated link")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
     app.add_option("--registered", t.registered, "not built yet: 1: the ranks map each other's buffers")
         ->check(CLI::Range(0, 1));

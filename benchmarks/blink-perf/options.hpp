@@ -38,6 +38,8 @@ struct options {
     std::vector<int> gpus;     ///< of the topology; empty: the first ones
     int virtual_ranks = 0;     ///< ranks that share a GPU; 0: one rank a GPU
     std::size_t chunk = 0;     ///< bytes; 0: the executor chooses
+    bool emulate = false;      ///< pace virtual ranks to the topology's links
+    double link_scale = 1;     ///< of the rate of every emulated link
     bool compare_nccl = false; ///< measure NCCL in turn
     std::string json;          ///< file
 };

@@ -65,6 +65,10 @@ class session {
 /// @throw blink::usage_error in a build without CUDA, or without a GPU
 [[nodiscard]] std::unique_ptr<session> make_cuda_session(const options& o);
 
+/// Virtual ranks on one GPU over the links of another machine; float sums.
+/// @throw as `make_cuda_session`; blink::usage_error without a topology
+[[nodiscard]] std::unique_ptr<session> make_emulated_session(const options& o);
+
 /// GPUs that `make_cuda_session` could use; 0 in a build without CUDA.
 [[nodiscard]] int usable_gpus() noexcept;
 

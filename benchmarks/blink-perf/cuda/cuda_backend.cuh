@@ -15,6 +15,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,22 +34,24 @@ struct wrong_at {
     __device__ bool operator()(std::size_t i) const { return !(values[i] == expected_value<T>(data, rank, i)); }
 };
 
-class cuda_backend {
+/// @tparam Group a group whose ranks have streams and devices
+template <class Group>
+class gpu_backend {
   public:
     using samples = std::vector<double>;
 
-    cuda_backend(const blink::group_options& o, bool compare_nccl) : group_(o) {
-        if (!compare_nccl) { return; }
-        if (o.virtual_ranks > 0) {
-            throw blink::usage_error("--compare nccl: NCCL has no virtual ranks; it needs a GPU a rank");
-        }
+    template <class... Arguments>
+    explicit gpu_backend(const Arguments&... arguments) : group_(arguments...) {}
+
+    /// Measures NCCL in turn from now on.
+    void compare_with_nccl() {
         std::vector<int> devices;
         for (int r = 0; r < group_.size(); ++r) { devices.push_back(group_.device(r)); }
         peer_.emplace(devices);
     }
 
-    [[nodiscard]] blink::cuda_group& group() noexcept { return group_; }
-    [[nodiscard]] const blink::cuda_group& group() const noexcept { return group_; }
+    [[nodiscard]] Group& group() noexcept { return group_; }
+    [[nodiscard]] const Group& group() const noexcept { return group_; }
     [[nodiscard]] const std::optional<nccl_peer>& peer() const noexcept { return peer_; }
 
     template <class T, class Make>
@@ -170,9 +173,26 @@ class cuda_backend {
 
     static constexpr int most_samples = 10;
 
-    blink::cuda_group group_;
+    Group group_;
     std::optional<nccl_peer> peer_;
 };
+
+using cuda_backend = gpu_backend<blink::cuda_group>;
+
+/// The GPU of each rank, a line a rank.
+template <class Group>
+[[nodiscard]] std::vector<std::string> gpu_lines(const Group& group) {
+    std::vector<std::string> lines;
+    for (int r = 0; r < group.size(); ++r) {
+        const int device = group.device(r);
+        cudaDeviceProp properties{};
+        char bus[32] = "";
+        blink::cuda::check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+        blink::cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, device), "cudaDeviceGetPCIBusId");
+        lines.push_back(std::to_string(device) + " [" + bus + "] " + properties.name);
+    }
+    return lines;
+}
 
 /// `measure_type` for the integers; in a file of its own, so that none compiles too long.
 [[nodiscard]] outcome measure_integers(cuda_backend& b, const job& j);

@@ -13,22 +13,17 @@ namespace {
 
 class cuda_session final : public session {
   public:
-    explicit cuda_session(const options& o) : backend_(chosen_group(o), o.compare_nccl) {}
+    explicit cuda_session(const options& o) : backend_(chosen_group(o)) {
+        if (!o.compare_nccl) { return; }
+        if (o.virtual_ranks > 0) {
+            throw blink::usage_error("--compare nccl: NCCL has no virtual ranks; it needs a GPU a rank");
+        }
+        backend_.compare_with_nccl();
+    }
 
     [[nodiscard]] int ranks() const override { return backend_.group().size(); }
 
-    [[nodiscard]] std::vector<std::string> rank_lines() const override {
-        std::vector<std::string> lines;
-        for (int r = 0; r < ranks(); ++r) {
-            const int device = backend_.group().device(r);
-            cudaDeviceProp properties{};
-            char bus[32] = "";
-            blink::cuda::check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
-            blink::cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, device), "cudaDeviceGetPCIBusId");
-            lines.push_back(std::to_string(device) + " [" + bus + "] " + properties.name);
-        }
-        return lines;
-    }
+    [[nodiscard]] std::vector<std::string> rank_lines() const override { return gpu_lines(backend_.group()); }
 
     [[nodiscard]] std::vector<std::string> notes() const override {
         if (!backend_.peer()) { return {}; }

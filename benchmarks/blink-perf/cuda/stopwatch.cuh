@@ -52,7 +52,8 @@ struct lane_stream {
 };
 
 /// Each stream of the group once.
-[[nodiscard]] inline std::vector<lane_stream> streams_of(const blink::cuda_group& g) {
+template <class Group>
+[[nodiscard]] std::vector<lane_stream> streams_of(const Group& g) {
     std::vector<lane_stream> list;
     for (int r = 0; r < g.size(); ++r) {
         if (list.empty() || list.back().stream != g.stream(r)) { list.push_back({g.device(r), g.stream(r)}); }

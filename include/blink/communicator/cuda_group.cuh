@@ -150,6 +150,28 @@ class cuda_group {
     /// Makes every rank leave its kernels soon; from any thread.
     void abort() noexcept { resources_->abort(); }
 
+  protected:
+    [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
+
+    void check_ready() const {
+        if (!failure_.empty()) { throw cuda_error(failure_); }
+        if (const std::string fault = resources_->fault_text(); !fault.empty()) { throw timeout_error(fault); }
+        if (resources_->aborted()) { throw aborted_error("this group was aborted"); }
+    }
+
+    /// Everything about the buffers that could go wrong on the device.
+    template <class T>
+    void check_memory(collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
+                      std::size_t count) const {
+        check_buffers(kind, root, size(), {in.begin(), in.end()}, {out.begin(), out.end()}, count, sizeof(T),
+                      alignof(T));
+        for (int r = 0; count > 0 && r < size(); ++r) {
+            const auto i = static_cast<std::size_t>(r);
+            if (reads_input(kind, root, r)) { check_on_device(kind, "in", r, in[i]); }
+            if (writes_output(kind, root, r)) { check_on_device(kind, "out", r, out[i]); }
+        }
+    }
+
   private:
     struct prepared {
         plan made;
@@ -166,12 +188,6 @@ class cuda_group {
         check_peers(entry.made.schedule);
         entry.form = cuda::to_runtime_schedule(entry.made.schedule);
         return plans_.emplace(key, std::move(entry)).first->second;
-    }
-
-    void check_ready() const {
-        if (!failure_.empty()) { throw cuda_error(failure_); }
-        if (const std::string fault = resources_->fault_text(); !fault.empty()) { throw timeout_error(fault); }
-        if (resources_->aborted()) { throw aborted_error("this group was aborted"); }
     }
 
     /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.
@@ -191,19 +207,6 @@ class cuda_group {
                     if (peer != no_rank) { need(peer, r); }
                 }
             }
-        }
-    }
-
-    /// Everything about the buffers that could go wrong on the device.
-    template <class T>
-    void check_memory(collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
-                      std::size_t count) const {
-        check_buffers(kind, root, size(), {in.begin(), in.end()}, {out.begin(), out.end()}, count, sizeof(T),
-                      alignof(T));
-        for (int r = 0; count > 0 && r < size(); ++r) {
-            const auto i = static_cast<std::size_t>(r);
-            if (reads_input(kind, root, r)) { check_on_device(kind, "in", r, in[i]); }
-            if (writes_output(kind, root, r)) { check_on_device(kind, "out", r, out[i]); }
         }
     }
 

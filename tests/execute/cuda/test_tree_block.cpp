@@ -255,6 +255,30 @@ TEST_CASE("a ring, whose trees up and down differ, runs on the same program") {
     check_result(ring, b, 2999);
 }
 
+TEST_CASE("every hop carries the bytes of its lane, once in each direction") {
+    std::mt19937 random(31);
+    for (const collective kind : {collective::broadcast, collective::reduce, collective::allreduce}) {
+        const schedule s = random_schedule(random, kind, 3, 2, 1);
+        memory m(3);
+        const std::size_t count = 2000;
+        buffers<int> b(random, s, count, false, 0);
+        const call_shape shape = make_shape(s, count, sizeof(int), {3, memory::slot_bytes, 512});
+        tree_call<int> call = make_call(s, m, b, shape);
+        for (int r = 0; r < 3; ++r) { call.local_ranks[r] = static_cast<std::uint8_t>(r); }
+        kernel_test::traffic carried;
+        run_kernel(call, to_runtime_schedule(s), sum{}, shape.blocks, 3, threads_per_block, &carried);
+        const auto ranges = split(s, count, shape.grain);
+        for (std::size_t l = 0; l < s.lanes.size(); ++l) {
+            for (std::size_t r = 0; r < 3; ++r) {
+                const role& own = s.lanes[l].roles[r];
+                const std::uint64_t bytes = ranges[l].size() * sizeof(int);
+                CHECK(carried.bytes[l][r][1] == (own.reduce_to == no_rank ? 0 : bytes));
+                CHECK(carried.bytes[l][r][0] == (own.broadcast_from == no_rank ? 0 : bytes));
+            }
+        }
+    }
+}
+
 TEST_CASE("who waits past the deadline names the missing rank") {
     std::mt19937 random(5);
     memory m(2);

@@ -56,6 +56,12 @@ struct block_state {
     std::array<void*, blink::cuda::max_ranks + 1> outputs{};
 };
 
+/// What went over each hop of each lane: by lane, child, and direction (1: up).
+struct traffic {
+    std::array<std::array<std::array<std::atomic<std::uint64_t>, 2>, blink::cuda::max_ranks>, blink::cuda::max_lanes>
+        bytes{};
+};
+
 /// One thread of a block.
 struct thread_machine {
     struct thread_state {
@@ -78,6 +84,7 @@ struct thread_machine {
 
     block_state* state;
     thread_state* self;
+    traffic* carried = nullptr;
 
     [[nodiscard]] int block() const { return state->block; }
     [[nodiscard]] int local_rank() const { return state->local_rank; }
@@ -98,12 +105,16 @@ struct thread_machine {
         return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
     }
     void pause() const { std::this_thread::yield(); }
+    void carry(int lane, int child, bool up, std::uint64_t bytes) const {
+        if (carried == nullptr) { return; }
+        carried->bytes[static_cast<std::size_t>(lane)][static_cast<std::size_t>(child)][up ? 1 : 0] += bytes;
+    }
 };
 
 /// Runs all blocks of the ranks in `call.local_ranks[0, local_ranks)` and waits for them, as a stream does.
 template <class T, class Op, class Schedule>
 void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule, const Op& op, int blocks,
-                int local_ranks, int threads_per_block) {
+                int local_ranks, int threads_per_block, traffic* carried = nullptr) {
     std::vector<block_state> states(static_cast<std::size_t>(blocks * local_ranks));
     std::vector<thread_machine::thread_state> selves(states.size() * static_cast<std::size_t>(threads_per_block));
     std::vector<std::jthread> threads;
@@ -114,8 +125,8 @@ void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule,
         for (int t = 0; t < threads_per_block; ++t) {
             auto& self = selves[b * static_cast<std::size_t>(threads_per_block) + static_cast<std::size_t>(t)];
             self.thread = t;
-            threads.emplace_back([&call, &schedule, &op, &self, &state = states[b]] {
-                blink::cuda::tree_block(thread_machine{&state, &self}, call, schedule, op,
+            threads.emplace_back([&call, &schedule, &op, &self, &state = states[b], carried] {
+                blink::cuda::tree_block(thread_machine{&state, &self, carried}, call, schedule, op,
                                         reinterpret_cast<T**>(state.outputs.data()));
             });
         }

@@ -71,6 +71,9 @@ struct gpu_machine {
 
     /// Between two looks at a flag; on a GPU other warps run meanwhile.
     static __device__ void pause() {}
+
+    /// The wires carry what was stored; machines that emulate wires hold the thread until they would have.
+    static __device__ void carry(int /*lane*/, int /*child*/, bool /*up*/, std::uint64_t /*bytes*/) {}
 };
 
 } // namespace blink::cuda

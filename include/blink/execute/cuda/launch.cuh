@@ -8,6 +8,7 @@
 #include <blink/core/operators.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/gpu_machine.cuh>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/tree_kernel.cuh>
 
@@ -59,12 +60,13 @@ struct group_memory {
 
 /// Enqueues one collective on every device. Returns when all kernels are enqueued.
 /// @param form the schedule as the kernel takes it; `s` is the same as a value
+/// @param machine what the blocks run on; see `tree_block`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
-template <element T, reduction_operator<T> Op, device_schedule Form>
+template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine>
 void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
-            std::size_t chunk_bytes) {
-    const auto kernel = tree_kernel<T, Op, Form>;
+            std::size_t chunk_bytes, const Machine& machine = {}) {
+    const auto kernel = tree_kernel<T, Op, Form, Machine>;
     shape_limits limits{memory.blocks == 0 ? 128 : memory.blocks, memory.slot_memory, chunk_bytes};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
@@ -83,7 +85,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
         const device_scope current(d.device);
         std::ranges::transform(d.ranks, call.local_ranks, [](int r) { return static_cast<std::uint8_t>(r); });
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        kernel<<<grid, block_threads, 0, d.stream>>>(call, form, op);
+        kernel<<<grid, block_threads, 0, d.stream>>>(call, form, op, machine);
         check(cudaGetLastError(), "launch of the tree kernel");
     }
 }

@@ -49,6 +49,11 @@ struct block_context {
     }
     [[nodiscard]] BLINK_DEVICE_CODE block_flags& flags_of(int r) const { return call->flags[r][block]; }
 
+    /// Chunk `c` of this lane goes over the hop between `child` and its parent, in one direction.
+    BLINK_DEVICE_CODE void carry(int child, bool up, std::uint32_t c) const {
+        machine.carry(lane, child, up, std::uint64_t{chunk_size(c)} * sizeof(T));
+    }
+
     /// Slot of chunk `c` in the memory of `owner`, for its `child`-th child.
     [[nodiscard]] BLINK_DEVICE_CODE T* slot(int owner, int child, std::uint32_t c) const {
         const std::size_t index =
@@ -136,8 +141,11 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
             if (group.thread < children.count) {
                 at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], value);
             } else if (group.thread < children.count + readers.count) {
-                at.machine.store(&at.flags_of(readers[group.thread - children.count]).result_arrived[at.rank], value);
+                const int reader = readers[group.thread - children.count];
+                at.carry(reader, false, c);
+                at.machine.store(&at.flags_of(reader).result_arrived[at.rank], value);
             } else if (parent != no_rank && group.thread == children.count) {
+                at.carry(at.rank, true, c);
                 at.machine.store(&at.flags_of(parent).partial_arrived[at.rank], value);
             }
         }
@@ -180,8 +188,9 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
         if (group.thread < 32) {
             at.machine.fence();
             if (group.thread < children.count) {
-                at.machine.store(&at.flags_of(children[group.thread]).result_arrived[at.rank],
-                                 flag_value(at.number, c + 1));
+                const int child = children[group.thread];
+                at.carry(child, false, c);
+                at.machine.store(&at.flags_of(child).result_arrived[at.rank], flag_value(at.number, c + 1));
             }
         }
     }

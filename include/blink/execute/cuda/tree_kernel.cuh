@@ -6,18 +6,19 @@
 
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
-#include <blink/execute/cuda/gpu_machine.cuh>
 #include <blink/execute/cuda/tree_block.hpp>
 
 namespace blink::cuda {
 
 /// Grid: (blocks of a rank, ranks on this device), `block_threads` threads each. All of it must be resident at once:
 /// a block that waits for one that cannot start ends at the deadline.
-template <class T, class Op, device_schedule Schedule>
+/// @param machine what the blocks run on; see `tree_block`
+template <class T, class Op, device_schedule Schedule, class Machine>
 __global__ void __launch_bounds__(block_threads, 2)
-    tree_kernel(const __grid_constant__ tree_call<T> call, const __grid_constant__ Schedule schedule, const Op op) {
+    tree_kernel(const __grid_constant__ tree_call<T> call, const __grid_constant__ Schedule schedule, const Op op,
+                const Machine machine) {
     __shared__ T* outputs[max_ranks + 1];
-    tree_block(gpu_machine{}, call, schedule, op, outputs);
+    tree_block(machine, call, schedule, op, outputs);
 }
 
 } // namespace blink::cuda

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Virtual ranks on one GPU, joined by links as fast as those of another machine.
+#pragma once
+
+#include <blink/communicator/cuda_group.cuh>
+#include <blink/core/error.hpp>
+#include <blink/execute/cuda/paced_links.hpp>
+#include <blink/execute/cuda/paced_machine.cuh>
+#include <blink/schedule/schedule.hpp>
+#include <blink/schedule/verify.hpp>
+#include <blink/topology/fabric.hpp>
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace blink {
+
+/// A `cuda_group` whose kernels are unchanged but for this: what one rank stores for another is announced when the
+/// links of the machine would have carried it. Links serve chunk after chunk at their rate, whichever lane it is of.
+/// Times so measured are those of the emulated machine as long as the GPU itself is faster; where it is not, give all
+/// links the same `scale` below 1.
+class emulated_group : private cuda_group {
+  public:
+    /// @param choices the machine, its GPUs and `virtual_ranks`, as of a `cuda_group`
+    /// @param scale of every link's rate
+    /// @throw as `cuda_group`; usage_error where the ranks are not all on one GPU
+    explicit emulated_group(const group_options& choices, double scale = 1) : cuda_group(choices), scale_(scale) {
+        if (resources().devices().size() != 1) {
+            throw usage_error("emulated_group: all ranks have to share one GPU; give virtual_ranks");
+        }
+        if (!(scale > 0)) {
+            throw usage_error("emulated_group: links at " + std::to_string(scale) + " times their rate");
+        }
+    }
+
+    using cuda_group::abort;
+    using cuda_group::device;
+    using cuda_group::machine;
+    using cuda_group::make_buffers;
+    using cuda_group::plan_for;
+    using cuda_group::size;
+    using cuda_group::status;
+    using cuda_group::stream;
+    using cuda_group::synchronize;
+
+    [[nodiscard]] double scale() const noexcept { return scale_; }
+
+    /// As `cuda_group::run`, over paced links. Captures into a graph only once a call of its kind and root has run.
+    template <element T, collective_operator<T> Op>
+    void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+             const Op& op, const options& choices = {}) {
+        const plan& p = plan_for(kind, root, planning(choices));
+        run_schedule<T>(p.schedule, p.fabric, in, out, count, op, choices);
+    }
+
+    /// Runs any schedule whose hops are those of `f`, such as a baseline.
+    /// @throw schedule_error where the schedule does not do what its collective promises; plan_error where it names a
+    ///        hop that `f` does not have; as `run`
+    template <element T, collective_operator<T> Op>
+    void run_schedule(const schedule& s, const fabric& f, std::span<const T* const> in, std::span<T* const> out,
+                      std::size_t count, const Op& op, const options& choices = {}) {
+        check_ready();
+        check_memory<T>(s.kind, s.root, in, out, count);
+        const prepared& entry = entry_for(s, f);
+        if (count == 0) { return; }
+        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
+        const auto enqueue = [&](const auto& combine) {
+            cuda::launch<T>(s, entry.form, in, out, count, combine, resources().devices(), resources().memory(),
+                            chunk_bytes, entry.machine);
+        };
+        if constexpr (reduction_operator<Op, T>) {
+            enqueue(op);
+        } else {
+            enqueue(cuda::first_of_two{});
+        }
+    }
+
+  private:
+    struct prepared {
+        schedule of;
+        cuda::runtime_schedule form;
+        cuda::paced_machine machine;
+        std::shared_ptr<void> memory;
+    };
+
+    const prepared& entry_for(const schedule& s, const fabric& f) {
+        for (const prepared& known : prepared_) {
+            if (known.of == s) { return known; }
+        }
+        if (s.ranks != size()) {
+            throw usage_error("a schedule of " + std::to_string(s.ranks) + " ranks in a group of " +
+                              std::to_string(size()));
+        }
+        verify(s);
+        prepared entry{s, cuda::to_runtime_schedule(s), {}, nullptr};
+        place(cuda::pace(s, f, scale_), entry);
+        return prepared_.emplace_back(std::move(entry));
+    }
+
+    /// Copies the links to the device: free_at, ns_per_byte, routes in one allocation.
+    void place(const cuda::paced_plan& p, prepared& entry) {
+        const cuda::device_scope current(device(0));
+        const std::size_t words = p.ns_per_byte.size() * sizeof(double);
+        const std::size_t route_bytes = p.routes.size() * sizeof(cuda::paced_route);
+        void* memory = nullptr;
+        cuda::check(cudaMalloc(&memory, 2 * words + route_bytes), "cudaMalloc");
+        entry.memory = std::shared_ptr<void>(memory, [](void* m) { (void)cudaFree(m); });
+        auto* const bytes = static_cast<std::byte*>(memory);
+        cuda::check(cudaMemset(bytes, 0, words), "cudaMemset");
+        cuda::check(cudaMemcpy(bytes + words, p.ns_per_byte.data(), words, cudaMemcpyHostToDevice), "cudaMemcpy");
+        cuda::check(cudaMemcpy(bytes + 2 * words, p.routes.data(), route_bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+        cuda::paced_links& links = entry.machine.links;
+        links.free_at = reinterpret_cast<unsigned long long*>(bytes);
+        links.ns_per_byte = reinterpret_cast<const double*>(bytes + words);
+        links.routes = reinterpret_cast<const cuda::paced_route*>(bytes + 2 * words);
+        links.ranks = p.ranks;
+    }
+
+    double scale_;
+    std::list<prepared> prepared_;
+};
+
+static_assert(rank_group<emulated_group>);
+
+} // namespace blink
