@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "groups.cuh"
@@ -262,6 +263,33 @@ TEST_CASE("any chunk size is right" * doctest::skip(!one_gpu())) {
         t.launch({.chunk = blink::fixed_chunk{bytes}});
         check_clean(t);
     }
+}
+
+TEST_CASE("a chunk policy learns from the times of calls, and not from captured ones" * doctest::skip(!one_gpu())) {
+    struct counting {
+        std::size_t chunk_bytes(std::size_t /*lane_bytes*/) const { return 16384; }
+        void observe(std::size_t bytes, double seconds) {
+            ++calls;
+            all_right = all_right && bytes == 400009 * sizeof(float) && seconds > 0 && seconds < 1;
+        }
+        int calls = 0;
+        bool all_right = true;
+    };
+    blink::cuda_group& group = virtual_dgx1v();
+    const auto policy = std::make_shared<counting>();
+    float_trial t(group, collective::allreduce, {.count = 400009, .seed = 12});
+    for (int call = 0; call < 5; ++call) { t.launch({.chunk = policy}); }
+    check_clean(t);
+    CHECK(policy->calls == 5);
+    blink::cuda::check(cudaStreamBeginCapture(group.stream(0), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+    t.launch({.chunk = policy});
+    cudaGraph_t graph = nullptr;
+    blink::cuda::check(cudaStreamEndCapture(group.stream(0), &graph), "cudaStreamEndCapture");
+    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    t.launch({.chunk = policy});
+    check_clean(t);
+    CHECK(policy->calls == 6);
+    CHECK(policy->all_right);
 }
 
 TEST_CASE("graph replays and eager calls mix on 8 virtual ranks" * doctest::skip(!one_gpu())) {

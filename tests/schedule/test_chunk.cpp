@@ -78,3 +78,10 @@ TEST_CASE("a choice made of a pointer or a reference learns for its owner") {
     CHECK(copy.chunk.chunk_bytes(100_MiB) == 2_MiB);
     CHECK_THROWS_AS(blink::chunk_choice(std::shared_ptr<blink::miad_chunk>{}), blink::usage_error);
 }
+
+TEST_CASE("a box says whether its policy learns") {
+    CHECK_FALSE(blink::chunk_choice{}.learns());
+    CHECK_FALSE(blink::chunk_choice{blink::fixed_chunk{4096}}.learns());
+    CHECK_FALSE(blink::chunk_choice{blink::automatic_chunk{}}.learns());
+    CHECK(blink::chunk_choice{blink::miad_chunk{}}.learns());
+}

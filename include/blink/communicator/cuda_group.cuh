@@ -4,6 +4,7 @@
 /// Ranks on the GPUs of one process: a GPU each, or several virtual ranks on one GPU.
 #pragma once
 
+#include <blink/communicator/call_timer.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_buffers.hpp>
@@ -105,10 +106,11 @@ class cuda_group {
         check_memory<T>(kind, root, in, out, count);
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
-        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
         const auto enqueue = [&](const auto& combine) {
-            cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine, resources_->devices(),
-                            resources_->memory(), chunk_bytes);
+            timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
+                cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine, resources_->devices(),
+                                resources_->memory(), chunk_bytes);
+            });
         };
         if constexpr (reduction_operator<Op, T>) {
             enqueue(op);
@@ -140,6 +142,7 @@ class cuda_group {
     void synchronize() {
         try {
             resources_->wait();
+            timer_.tell();
         } catch (const cuda_error& e) {
             failure_ = e.what();
             throw;
@@ -152,6 +155,14 @@ class cuda_group {
 
   protected:
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
+
+    /// Calls `enqueue(bytes of a chunk, 0 for the executor's choice)` and lets the policy learn from its time.
+    template <class Enqueue>
+    void timed(const chunk_choice& policy, std::size_t bytes, const Enqueue& enqueue) {
+        timer_.tell();
+        const std::size_t chunk_bytes = policy.is_automatic() ? 0 : policy.chunk_bytes(bytes);
+        timer_.timed(device(0), stream(0), policy, bytes, [&] { enqueue(chunk_bytes); });
+    }
 
     void check_ready() const {
         if (!failure_.empty()) { throw cuda_error(failure_); }
@@ -223,6 +234,7 @@ class cuda_group {
     std::vector<int> gpus_;
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
+    cuda::call_timer timer_;
     std::string failure_;
 };
 

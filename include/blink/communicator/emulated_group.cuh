@@ -69,10 +69,11 @@ class emulated_group : private cuda_group {
         check_memory<T>(s.kind, s.root, in, out, count);
         const prepared& entry = entry_for(s, f);
         if (count == 0) { return; }
-        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
         const auto enqueue = [&](const auto& combine) {
-            cuda::launch<T>(s, entry.form, in, out, count, combine, resources().devices(), resources().memory(),
-                            chunk_bytes, entry.machine);
+            timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
+                cuda::launch<T>(s, entry.form, in, out, count, combine, resources().devices(), resources().memory(),
+                                chunk_bytes, entry.machine);
+            });
         };
         if constexpr (reduction_operator<Op, T>) {
             enqueue(op);

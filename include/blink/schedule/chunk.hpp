@@ -48,6 +48,8 @@ class chunk_choice {
         : policy_(std::make_shared<model<P>>(std::shared_ptr<P>(&policy.get(), [](P*) {}))) {}
 
     [[nodiscard]] bool is_automatic() const noexcept { return policy_ == nullptr; }
+    /// False where `observe` changes nothing.
+    [[nodiscard]] bool learns() const { return policy_ && policy_->learns(); }
 
     [[nodiscard]] std::size_t chunk_bytes(std::size_t lane_bytes) const {
         return policy_ ? policy_->chunk_bytes(lane_bytes) : automatic_chunk{}.chunk_bytes(lane_bytes);
@@ -65,6 +67,7 @@ class chunk_choice {
         virtual ~interface() = default;
         [[nodiscard]] virtual std::size_t chunk_bytes(std::size_t lane_bytes) const = 0;
         virtual void observe(std::size_t bytes, double seconds) = 0;
+        [[nodiscard]] virtual bool learns() const = 0;
     };
 
     template <class P>
@@ -76,6 +79,7 @@ class chunk_choice {
             return std::as_const(*policy).chunk_bytes(lane_bytes);
         }
         void observe(std::size_t bytes, double seconds) override { policy->observe(bytes, seconds); }
+        [[nodiscard]] bool learns() const override { return learns_from_times<P>; }
         std::shared_ptr<P> policy;
     };
 

@@ -19,7 +19,8 @@ namespace blink {
 /// The `chunk_policy` concept requires the following:
 /// - `chunk_bytes(lane_bytes)`: size of a chunk, in bytes and more than 0, for a lane that carries `lane_bytes`;
 /// - `observe(bytes, seconds)`: a collective of `bytes` with these chunks took `seconds`.
-/// All ranks of a collective must cut alike: they share one policy, or give theirs the same observations.
+/// All ranks of a collective must cut alike: they share one policy, or give theirs the same observations. A policy with
+/// `static constexpr bool learns = false` is spared the observations where they would cost something.
 template <class P>
 concept chunk_policy = std::copy_constructible<P> && requires(P& p, const P& read, std::size_t bytes, double seconds) {
     { read.chunk_bytes(bytes) } -> std::convertible_to<std::size_t>;
@@ -28,6 +29,7 @@ concept chunk_policy = std::copy_constructible<P> && requires(P& p, const P& rea
 
 /// Chunks of one size, whatever happens.
 struct fixed_chunk {
+    static constexpr bool learns = false;
     std::size_t bytes = 1_MiB;
 
     /// @throw usage_error for chunks of 0 bytes
@@ -45,6 +47,7 @@ struct fixed_chunk {
 /// With k = lane / chunk, a pipeline takes (k + depth) * (chunk / rate + cost); the best chunk grows with the root
 /// of the lane. `cost_bytes` is what a link could carry in the time that a chunk costs, over the depth.
 struct automatic_chunk {
+    static constexpr bool learns = false;
     std::size_t cost_bytes = 64_KiB;
     std::size_t smallest = 16_KiB;
     std::size_t largest = 4_MiB;
@@ -55,6 +58,16 @@ struct automatic_chunk {
     }
     void observe(std::size_t /*bytes*/, double /*seconds*/) const noexcept {}
 };
+
+/// Whether observations change what `P` answers.
+template <chunk_policy P>
+inline constexpr bool learns_from_times = [] {
+    if constexpr (requires { P::learns; }) {
+        return P::learns;
+    } else {
+        return true;
+    }
+}();
 
 static_assert(chunk_policy<fixed_chunk> && chunk_policy<automatic_chunk>);
 
