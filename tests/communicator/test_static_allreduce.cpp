@@ -43,7 +43,7 @@ void check_against_planner(const std::vector<int>& gpus) {
         const auto compiled = g.make_buffers<int>(count);
         blink::allreduce(g, in, planned, count);
         blink::allreduce<Packing>(g, in, compiled, count);
-        blink::allreduce<Packing>(g, in, in, count, blink::sum{}, 4_KiB);
+        blink::allreduce<Packing>(g, in, in, count, blink::sum{}, blink::fixed_chunk{4_KiB});
         g.synchronize();
         for (int r = 0; r < g.size(); ++r) {
             CHECK(compiled.read(r) == planned.read(r));

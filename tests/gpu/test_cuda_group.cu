@@ -262,7 +262,7 @@ TEST_CASE("trees that the compiler packed give the same result as those of the p
     static_assert(quad::allreduce.GBps() == 75);
     blink::cuda_group group({.machine = blink::topology(blink::dgx1v), .gpus = {0, 1, 2, 3}, .virtual_ranks = 4});
     constexpr std::size_t count = 100003;
-    const auto in = group.make_buffers<std::int32_t>(count);
+    auto in = group.make_buffers<std::int32_t>(count);
     const auto planned = group.make_buffers<std::int32_t>(count);
     const auto compiled = group.make_buffers<std::int32_t>(count);
     std::vector<std::int32_t> total(count, 0);
