@@ -107,20 +107,27 @@ class branching_packer {
         return {};
     }
 
+    /// Calls `use` with each set that u -> v enters and that is without the root, until one call gives false.
+    template <class Use>
+    constexpr bool all_entered(int u, int v, Use use) const {
+        const unsigned others = ((1U << N) - 1) & ~(1U << u | 1U << v | 1U << root_);
+        for (unsigned more = others;; more = (more - 1) & others) {
+            if (!use(more | 1U << v)) { return false; }
+            if (more == 0) { return true; }
+        }
+    }
+
     /// Taking u -> v `units` times leaves every set `needed - units` to enter: it is entered by `needed` before.
     [[nodiscard]] constexpr bool leaves_enough(int u, int v, int needed) const {
-        for (unsigned set = 1U << v; set < entering_.units.size(); ++set) {
-            const bool crossed = (set >> v & 1) == 1 && (set >> u & 1) == 0 && (set >> root_ & 1) == 0;
-            if (crossed && entering_.units[set] < needed) { return false; }
-        }
-        return true;
+        return all_entered(u, v, [&](unsigned set) { return entering_.units[set] >= needed; });
     }
 
     constexpr void take(int u, int v, int units) {
         left_[static_cast<std::size_t>(u)][static_cast<std::size_t>(v)] -= units;
-        for (unsigned set = 1U << v; set < entering_.units.size(); ++set) {
-            if ((set >> v & 1) == 1 && (set >> u & 1) == 0) { entering_.units[set] -= units; }
-        }
+        all_entered(u, v, [&](unsigned set) {
+            entering_.units[set] -= units;
+            return true;
+        });
     }
 
     std::array<std::array<int, N>, N> left_;

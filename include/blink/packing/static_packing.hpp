@@ -95,35 +95,54 @@ template <int N>
     if (made.crossing == 0) { throw "direct links do not join these GPUs"; }
     for (int v = 0; v < N; ++v) { made.part[static_cast<std::size_t>(v)] = narrowest >> v & 1 ? 1 : 0; }
     pack_branchings<N>(made, g.capacity, root, made.crossing);
-    if (!keeps_its_promise(made, g, 1)) { throw "this packing does not keep its promise"; }
+    if (!keeps_its_promise(made, g)) { throw "this packing does not keep its promise"; }
     return made;
 }
 
-/// Trees of shares of a unit, in the coarsest shares whose whole multiples reach the bound.
+/// Links in shares of their unit, the coarsest of which a whole number is the bound of an allreduce.
 template <int N>
-[[nodiscard]] constexpr static_trees<N> static_allreduce(const static_graph<N>& g) {
-    const weakest_groups<N> weakest(g.capacity);
-    if (weakest.crossing == 0) { throw "direct links do not join these GPUs"; }
-    const int parts = weakest.hops / std::gcd(weakest.crossing, weakest.hops);
-    static_matrix<N> units = g.capacity;
-    for (std::size_t u = 0; u < N; ++u) {
-        for (std::size_t v = 0; v < N; ++v) {
-            if (g.capacity[u][v] != g.capacity[v][u]) { throw "a link has not the same speed both ways"; }
-            units[u][v] *= parts;
+struct shared_links {
+    int parts = 1; ///< shares in a unit
+    int rate = 0;  ///< shares that all trees carry together
+    static_graph<N> shares;
+
+    constexpr shared_links(const static_graph<N>& g, const weakest_groups<N>& weakest) {
+        if (weakest.crossing == 0) { throw "direct links do not join these GPUs"; }
+        parts = weakest.hops / std::gcd(weakest.crossing, weakest.hops);
+        rate = weakest.crossing * parts / weakest.hops;
+        shares.unit_GBps = g.unit_GBps / parts;
+        for (std::size_t u = 0; u < N; ++u) {
+            for (std::size_t v = 0; v < N; ++v) {
+                if (g.capacity[u][v] != g.capacity[v][u]) { throw "a link has not the same speed both ways"; }
+                shares.capacity[u][v] = g.capacity[u][v] * parts;
+            }
         }
     }
-    static_trees<N> made{.kind = collective::allreduce, .unit_GBps = g.unit_GBps / parts};
-    made.crossing = weakest.crossing * parts;
+};
+
+/// The steps of an allreduce's packing are constants of their own: compilers limit the work behind each constant.
+template <int N>
+[[nodiscard]] constexpr static_trees<N> static_allreduce(const weakest_groups<N>& weakest, const shared_links<N>& links,
+                                                         const static_matrix<N>& oriented) {
+    static_trees<N> made{.kind = collective::allreduce, .unit_GBps = links.shares.unit_GBps};
+    made.crossing = weakest.crossing * links.parts;
     made.hops = weakest.hops;
     made.part = weakest.part;
-    const int trees = made.crossing / made.hops;
-    pack_branchings<N>(made, orient<N>(units, 0, trees), 0, trees);
+    pack_branchings<N>(made, oriented, 0, links.rate);
     for (int t = 0; t < made.count; ++t) {
         auto& tree = made.trees[static_cast<std::size_t>(t)];
         tree = at_its_centre(tree);
     }
-    if (!keeps_its_promise(made, g, parts)) { throw "this packing does not keep its promise"; }
+    if (!keeps_its_promise(made, links.shares)) { throw "this packing does not keep its promise"; }
     return made;
+}
+
+/// All steps at once, for graphs that are known at run time.
+template <int N>
+[[nodiscard]] constexpr static_trees<N> static_allreduce(const static_graph<N>& g) {
+    const weakest_groups<N> weakest(g.capacity);
+    const shared_links<N> links(g, weakest);
+    return static_allreduce<N>(weakest, links, orient<N>(links.shares.capacity, 0, links.rate));
 }
 
 } // namespace detail
@@ -135,13 +154,20 @@ template <int N>
 /// static_assert(quad::allreduce.GBps() == 75 && quad::broadcast<0>.GBps() == 100);
 /// @endcode
 template <const auto& Machine, int... Gpus>
-requires(sizeof...(Gpus) >= 2 && sizeof...(Gpus) <= most_static_ranks) struct static_packing {
+requires(sizeof...(Gpus) >= 2 && sizeof...(Gpus) <= most_static_ranks) class static_packing {
+  public:
     static constexpr int ranks = sizeof...(Gpus);
     static constexpr std::array<int, sizeof...(Gpus)> gpus{Gpus...};
     static constexpr static_graph<ranks> links = direct_links<ranks>(Machine, gpus);
 
+  private:
+    static constexpr detail::weakest_groups<ranks> weakest{links.capacity};
+    static constexpr detail::shared_links<ranks> shared{links, weakest};
+    static constexpr auto oriented = detail::orient<ranks>(shared.shares.capacity, 0, shared.rate);
+
+  public:
     /// Spanning trees at their bound, each at its flattest root.
-    static constexpr static_trees<ranks> allreduce = detail::static_allreduce<ranks>(links);
+    static constexpr static_trees<ranks> allreduce = detail::static_allreduce<ranks>(weakest, shared, oriented);
 
     /// Trees out of rank `Root`, at their bound.
     template <int Root>

@@ -89,9 +89,9 @@ struct static_trees {
 };
 
 /// True where every tree spans the ranks, no link carries more than it can, and the rate is the sum of the trees' and
-/// not above the bound. `parts` is how many units of `t` are one of `g`.
+/// not above the bound. The units of `t` and of `g` are the same.
 template <int N>
-[[nodiscard]] constexpr bool keeps_its_promise(const static_trees<N>& t, const static_graph<N>& g, int parts) {
+[[nodiscard]] constexpr bool keeps_its_promise(const static_trees<N>& t, const static_graph<N>& g) {
     int sum = 0;
     for (int i = 0; i < t.count; ++i) {
         const static_tree_rate<N>& tree = t.trees[static_cast<std::size_t>(i)];
@@ -103,9 +103,7 @@ template <int N>
     }
     for (int u = 0; u < N; ++u) {
         for (int v = 0; v < N; ++v) {
-            if (t.load(u, v) > g.capacity[static_cast<std::size_t>(u)][static_cast<std::size_t>(v)] * parts) {
-                return false;
-            }
+            if (t.load(u, v) > g.capacity[static_cast<std::size_t>(u)][static_cast<std::size_t>(v)]) { return false; }
         }
     }
     return sum == t.units && t.units * t.hops <= t.crossing;
