@@ -90,6 +90,11 @@ static_assert(sound<whole_p100, dgx1p>(whole_p100::allreduce) && whole_p100::all
 static_assert(sound<stray, dgx1v>(stray::allreduce) && stray::allreduce.GBps() == 50);
 static_assert(sound<two_gpus, dgx1v>(two_gpus::allreduce) && two_gpus::allreduce.GBps() == 50 &&
               two_gpus::allreduce.count == 1);
+
+// Links of three widths: their unit is the narrowest.
+using dies = static_packing<mi250, 0, 1, 4, 5, 6, 7, 2, 3>;
+static_assert(sound<dies, mi250>(dies::allreduce) && dies::links.unit_GBps == 50);
+static_assert(dies::allreduce.units * dies::allreduce.hops == dies::allreduce.crossing);
 static_assert(compiled_packing<quad> && !compiled_packing<int> && !compiled_packing<static_trees<4>>);
 
 /// The direct links of a fabric in whole lanes.

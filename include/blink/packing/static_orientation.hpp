@@ -97,8 +97,8 @@ template <int N>
     return degree;
 }
 
-/// The ranks on a way from `from` along arcs of `arcs` to one with more in-degree than `wanted`, each with the rank
-/// before it; the last one, or -1.
+/// The nearest rank that is reached from `from` along `arcs` and is entered by more than it should be (`missing` below
+/// 0), or -1; `before` names the rank before each one on the ways from `from`.
 template <int N>
 [[nodiscard]] constexpr int find_surplus(const static_matrix<N>& arcs, int from, const std::array<int, N>& missing,
                                          std::array<int, N>& before) {
@@ -135,13 +135,18 @@ template <int N>
             // Turning a way round gives one end more to enter and the other less, and nothing between them.
             const int rich = find_surplus<N>(arcs, poor, missing, before);
             if (rich == -1) { throw "the links have no such orientation"; }
+            int amount = std::min(missing[static_cast<std::size_t>(poor)], -missing[static_cast<std::size_t>(rich)]);
             for (int v = rich; v != poor; v = before[static_cast<std::size_t>(v)]) {
                 const auto u = static_cast<std::size_t>(before[static_cast<std::size_t>(v)]);
-                --arcs[u][static_cast<std::size_t>(v)];
-                ++arcs[static_cast<std::size_t>(v)][u];
+                amount = std::min(amount, arcs[u][static_cast<std::size_t>(v)]);
             }
-            --missing[static_cast<std::size_t>(poor)];
-            ++missing[static_cast<std::size_t>(rich)];
+            for (int v = rich; v != poor; v = before[static_cast<std::size_t>(v)]) {
+                const auto u = static_cast<std::size_t>(before[static_cast<std::size_t>(v)]);
+                arcs[u][static_cast<std::size_t>(v)] -= amount;
+                arcs[static_cast<std::size_t>(v)][u] += amount;
+            }
+            missing[static_cast<std::size_t>(poor)] -= amount;
+            missing[static_cast<std::size_t>(rich)] += amount;
         }
     }
     return arcs;
