@@ -36,6 +36,20 @@ picture dgx1v_broadcast --topology dgx1v --collective broadcast --root 0
 picture four_gpus_allreduce --topology dgx1v --ranks 0,1,2,3
 picture four_gpus_broadcast --topology dgx1v --ranks 0,1,2,3 --collective broadcast --root 0
 
+# docs/gallery.md: NAME_allreduce.svg and NAME_broadcast.svg.
+gallery() { # NAME ROOT OPTIONS...
+    local name=gallery/$1 root=$2
+    shift 2
+    picture "${name}_allreduce" "$@"
+    picture "${name}_broadcast" "$@" --collective broadcast --root "$root"
+}
+mkdir -p docs/img/gallery
+for machine in dgx1p dgx1v dgx2 dgx_a100 hgx_h200_2 mi250 pcie4 pcie8 dgx_a100x2; do
+    gallery "$machine" 0 --topology "$machine"
+done
+gallery dgx1v_0_1_3 0 --topology dgx1v --ranks 0,1,3
+gallery dgx1v_1_4_5_6_7 1 --topology dgx1v --ranks 1,4,5,6,7
+
 if $check; then
     python3 tests/quality/check_transcripts.py . "$plan" || status=1
 else

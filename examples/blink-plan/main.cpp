@@ -11,6 +11,7 @@
 #include <numeric>
 #include <string>
 
+#include "dial.hpp"
 #include "options.hpp"
 #include "reach.hpp"
 #include "report.hpp"
@@ -85,6 +86,11 @@ int run(int argc, const char* const* argv) {
     const std::vector<int> gpus = chosen_gpus(o, machine);
     const int root = root_rank(o, gpus);
     try {
+        if (o.dial) {
+            const dial_report d = turn_dial(machine, gpus, o.kind, root, o.planning);
+            deliver(o, o.format == output_format::json ? to_json(d).dump(2) + "\n" : to_text(d));
+            return 0;
+        }
         report r{blink::make_plan(machine, gpus, o.kind, root, o.planning), 0, {}};
         if (o.simulate && gpus.size() > 1) { simulate_into(r, *o.simulate); }
         deliver(o, rendered(o, r));

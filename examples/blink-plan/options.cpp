@@ -64,12 +64,13 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     auto* root_option =
         app.add_option("--root", root, "GPU that broadcasts, or gets the reduction (default: the best)");
     word("--links", links, "auto, nvlink, pcie or all", "KIND")->capture_default_str();
-    app.add_option("--slack", pack.slack, "share of the bound given up for fewer and flatter trees")
-        ->type_name("SHARE")
-        ->capture_default_str();
+    auto* slack = app.add_option("--slack", pack.slack, "share of the bound given up for fewer and flatter trees")
+                      ->type_name("SHARE")
+                      ->capture_default_str();
     auto* most = app.add_option("--max-trees", pack.max_trees, "at most so many trees (default: as the slack asks)");
     word("--relays", relays, "not built yet: GPUs that only forward", "LIST");
     word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
+    app.add_flag("--dial", o.dial, "what several settings of --slack and --max-trees give, side by side");
     word("--format", format, "text, json, dot or svg", "NAME")->capture_default_str();
     word("--output", o.output, "file to write (default: the standard output)", "FILE");
 
@@ -95,6 +96,15 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
                                       {"json", output_format::json},
                                       {"dot", output_format::dot},
                                       {"svg", output_format::svg}});
+    if (o.dial) {
+        if (slack->count() + most->count() > 0) {
+            throw blink::usage_error("--dial turns --slack and --max-trees itself: leave them out");
+        }
+        if (!simulate.empty()) { throw blink::usage_error("--dial shows no times: leave --simulate out"); }
+        if (o.format == output_format::dot || o.format == output_format::svg) {
+            throw blink::usage_error("--dial needs --format text or json, which can show a table");
+        }
+    }
     if (!ranks.empty()) { o.ranks = blink::parse_ranks(ranks); }
     if (root_option->count() > 0) { o.root = root; }
     if (!simulate.empty()) {

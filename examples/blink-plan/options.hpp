@@ -23,6 +23,7 @@ struct options {
     std::optional<int> root; ///< a GPU of the machine; none: the best one
     blink::plan_options planning;
     std::optional<std::size_t> simulate; ///< bytes
+    bool dial = false;                   ///< the settings of rate against trees, side by side
     output_format format = output_format::text;
     std::string output; ///< file; empty: the standard output
 };

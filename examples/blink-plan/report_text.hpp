@@ -135,15 +135,22 @@ namespace blink_plan {
     return table;
 }
 
-[[nodiscard]] inline std::string to_text(const report& r) {
-    const blink::plan& p = r.plan;
+/// The collective, who takes part in it, and over which wires.
+[[nodiscard]] inline std::string headline(const blink::plan& p) {
     const blink::packing& k = p.packing;
     std::string text = p.machine.name() + ": " + std::string(blink::to_string(k.kind));
     if (k.kind == blink::collective::broadcast) { text += " from GPU " + std::to_string(given(p, k.root)); }
     if (k.kind == blink::collective::reduce) { text += " to GPU " + std::to_string(given(p, k.root)); }
     text += " among " + counted(p.gpus.size(), "GPU") + " (" + blink::format_ranks(p.gpus) + ")";
-    if (p.gpus.size() < 2) { return text + ": nothing to send\n"; }
-    text += " over " + wires_in_words(p) + "\n\n";
+    return text + (p.gpus.size() < 2 ? ": nothing to send" : " over " + wires_in_words(p));
+}
+
+[[nodiscard]] inline std::string to_text(const report& r) {
+    const blink::plan& p = r.plan;
+    const blink::packing& k = p.packing;
+    std::string text = headline(p) + "\n";
+    if (p.gpus.size() < 2) { return text; }
+    text += "\n";
 
     int deepest = 0;
     for (const blink::packed_tree& t : k.trees) { deepest = std::max(deepest, depth(t, k.ranks)); }

@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/allreduce.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -254,6 +256,33 @@ TEST_CASE("a schedule known to the compiler gives the same result as at run time
     t.reset();
     t.launch();
     check_clean(t);
+}
+
+TEST_CASE("trees that the compiler packed give the same result as those of the planner" * doctest::skip(!one_gpu())) {
+    using quad = blink::static_packing<blink::dgx1v, 0, 1, 2, 3>;
+    static_assert(quad::allreduce.GBps() == 75);
+    blink::cuda_group group({.machine = blink::topology(blink::dgx1v), .gpus = {0, 1, 2, 3}, .virtual_ranks = 4});
+    constexpr std::size_t count = 100003;
+    auto in = group.make_buffers<std::int32_t>(count);
+    const auto planned = group.make_buffers<std::int32_t>(count);
+    const auto compiled = group.make_buffers<std::int32_t>(count);
+    std::vector<std::int32_t> total(count, 0);
+    for (int r = 0; r < group.size(); ++r) {
+        std::vector<std::int32_t> own(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            own[i] = static_cast<std::int32_t>(mixed(17, r, i) % 1000);
+            total[i] += own[i];
+        }
+        in.assign(r, own);
+    }
+    blink::allreduce(group, in, planned, count);
+    blink::allreduce<quad>(group, in, compiled, count);
+    group.synchronize();
+    for (int r = 0; r < group.size(); ++r) {
+        CHECK(planned.read(r) == total);
+        CHECK(compiled.read(r) == total);
+    }
+    CHECK_THROWS_AS(blink::allreduce<quad>(virtual_dgx1v(), in, compiled, count), blink::usage_error);
 }
 
 TEST_CASE("any chunk size is right" * doctest::skip(!one_gpu())) {

@@ -22,7 +22,7 @@ TEST_CASE("a machine with a tree is a digraph of its links and the tree's edges"
   v2 [label="nvswitch", shape=box];
   v0 -> v2 [label="2 x 25", style=solid, color=gray50, fontcolor=gray50, dir=none];
   v2 -> v1 [label="10", style=dashed, color=gray50, fontcolor=gray50];
-  v0 -> v1 [label="tree 1: 12.5", color="#e5534b", fontcolor="#e5534b", penwidth=2];
+  v0 -> v1 [label="tree 1: 12.5", color="#0072b2", fontcolor="#0072b2", penwidth=2];
 }
 )");
 }

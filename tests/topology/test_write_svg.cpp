@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,68 @@ double distance(svg::point p, svg::point a, svg::point b) {
     const svg::point way = b - a;
     const double along = ((p.x - a.x) * way.x + (p.y - a.y) * way.y) / (svg::length(way) * svg::length(way));
     return svg::length(p - (a + way * std::clamp(along, 0.0, 1.0)));
+}
+
+/// Relative luminance of `#rrggbb` (Web Content Accessibility Guidelines 2.1).
+double luminance(std::string_view colour) {
+    const auto channel = [&](std::size_t at) {
+        const double c = std::stoi(std::string(colour.substr(at, 2)), nullptr, 16) / 255.0;
+        return c <= 0.03928 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4);
+    };
+    return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+}
+
+double contrast(std::string_view a, std::string_view b) {
+    const double one = luminance(a) + 0.05;
+    const double other = luminance(b) + 0.05;
+    return std::max(one, other) / std::min(one, other);
+}
+
+/// A star from each GPU to all others.
+std::vector<drawn_tree> stars(int gpus) {
+    std::vector<drawn_tree> trees;
+    for (int root = 0; root < gpus; ++root) {
+        drawn_tree t{"tree " + std::to_string(root + 1), 5.0 + root, root, {}};
+        for (int v = 0; v < gpus; ++v) {
+            if (v != root) { t.edges.emplace_back(root, v); }
+        }
+        trees.push_back(std::move(t));
+    }
+    return trees;
+}
+
+struct words_box {
+    double left, right, top, bottom;
+    std::string words;
+};
+
+/// Where the texts of a picture lie.
+std::vector<words_box> texts(const std::string& picture) {
+    const std::regex form("<text x=\"([^\"]*)\" y=\"([^\"]*)\" font-size=\"([^\"]*)\" fill=\"[^\"]*\" "
+                          "text-anchor=\"([^\"]*)\"[^>]*>([^<]*)</text>");
+    std::vector<words_box> found;
+    for (std::sregex_iterator i(picture.begin(), picture.end(), form), end; i != end; ++i) {
+        const std::smatch& m = *i;
+        const double size = std::stod(m[3]);
+        const double width = svg::text_width(m[5].str(), size);
+        const double left = std::stod(m[1]) - (m[4] == "middle" ? width / 2 : 0);
+        const double base = std::stod(m[2]);
+        found.push_back({left, left + width, base - 0.72 * size, base, m[5]});
+    }
+    return found;
+}
+
+void check_texts_apart(const std::string& picture) {
+    const std::vector<words_box> boxes = texts(picture);
+    REQUIRE_FALSE(boxes.empty());
+    for (const words_box& a : boxes) {
+        for (const words_box& b : boxes) {
+            if (&a == &b) { break; }
+            CAPTURE(a.words);
+            CAPTURE(b.words);
+            CHECK((a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top));
+        }
+    }
 }
 
 } // namespace
@@ -66,6 +129,78 @@ TEST_CASE("no link of the cube-mesh runs through a GPU that it does not join") {
     }
 }
 
+TEST_CASE("no text lies over another") {
+    for (const char* name : {"dgx1v", "dgx2", "dgx_a100", "mi250", "pcie4", "pcie8", "dgx_a100x2", "hgx_h100x3"}) {
+        CAPTURE(name);
+        const topology g = machine_named(name);
+        check_texts_apart(write_svg(g));
+        const std::string picture = write_svg(g, stars(g.gpu_count()), link_choice::automatic, "all to all");
+        // What is drawn in every panel is defined once, in the scale of a panel.
+        const std::size_t end = picture.rfind("</defs>");
+        const bool panels = end != std::string::npos;
+        if (panels) { check_texts_apart(picture.substr(picture.find("<defs>"), end - picture.find("<defs>"))); }
+        check_texts_apart(panels ? picture.substr(end) : picture);
+    }
+}
+
+TEST_CASE("text contrasts with what is behind it") {
+    CHECK(contrast(svg::dark, svg::paper) > 7);
+    CHECK(contrast(svg::ink, svg::paper) > 4.5);
+    CHECK(contrast(svg::paper, svg::plate) > 7);
+}
+
+TEST_CASE("a hop on direct links goes around GPUs that it does not join") {
+    const svg::layout l = svg::make_layout(mi250, link_choice::automatic);
+    int bent = 0;
+    for (const link& wire : l.links) {
+        const double bulge = svg::bulge_around(l, wire.from, wire.to);
+        bent += bulge != 0 ? 1 : 0;
+        CHECK(bulge == doctest::Approx(svg::bulge_around(l, wire.to, wire.from) * -1));
+    }
+    CHECK(bent > 0);
+    const svg::layout cube = svg::make_layout(dgx1v, link_choice::automatic);
+    for (const link& wire : cube.links) { CHECK(svg::bulge_around(cube, wire.from, wire.to) == 0); }
+}
+
+TEST_CASE("hops over an NVSwitch bend towards it, so that no direction runs through the GPUs between") {
+    const svg::layout l = svg::make_layout(dgx2, link_choice::automatic);
+    CHECK(svg::bulge_of_hop(l, 0, 3) > 0); // clockwise: the switch is on the right
+    CHECK(svg::bulge_of_hop(l, 3, 0) < 0);
+    CHECK(svg::bulge_of_hop(l, 0, 8) == svg::bulge_of_hop(l, 8, 0)); // each passes the switch on its right
+    const svg::layout two = svg::make_layout(machine_named("dgx_a100x2"), link_choice::automatic);
+    CHECK(svg::bulge_of_hop(two, 0, 8) == 0);
+    CHECK(svg::bulge_of_hop(two, 0, 5) < 0); // its NVSwitch is above
+    CHECK(svg::bulge_of_hop(two, 8, 13) > 0);
+}
+
+TEST_CASE("GPUs on a ring stand beside those that wide links join them to") {
+    const svg::layout l = svg::make_layout(mi250, link_choice::automatic);
+    for (const link& wire : l.links) {
+        if (wire.GBps < 200) { continue; }
+        CHECK(svg::length(*l.at[static_cast<std::size_t>(wire.from)] - *l.at[static_cast<std::size_t>(wire.to)]) < 100);
+    }
+}
+
+TEST_CASE("trees over switches have a panel each, the first six of them") {
+    const std::string text = write_svg(dgx2, stars(16), link_choice::automatic, "all to all");
+    CHECK(count(text, "<use href=\"#vertices\"/>") == 6);
+    CHECK(count(text, "tree 6: 10 GB/s, root GPU 5") == 1);
+    CHECK(count(text, "tree 7: ") == 0);
+    CHECK(count(text, "and 10 more trees of 11 to 20 GB/s") == 1);
+    CHECK(count(text, ">all to all</text>") == 1);
+    CHECK(text.size() < 60000);
+    CHECK(count(write_svg(dgx_a100, stars(2)), "<use ") == 4);
+    CHECK(count(write_svg(dgx_a100, stars(1)), "<use ") == 0); // one tree needs no panels
+    CHECK(count(write_svg(dgx1v, two_trees), "<use ") == 0);   // on direct links trees lie side by side
+}
+
+TEST_CASE("GPUs that take no part are pale") {
+    const std::string text = write_svg(dgx1v, two_trees);
+    CHECK(count(text, "r=\"21\" fill=\"#ffffff\"") == 5);
+    CHECK(count(text, "r=\"21\" fill=\"#2f3b4c\"") == 3);
+    CHECK(count(write_svg(dgx1v), "r=\"21\" fill=\"#2f3b4c\"") == 8);
+}
+
 TEST_CASE("machines are placed as they are known") {
     CHECK(svg::make_layout(dgx1p, link_choice::automatic).kind == svg::style::cube_mesh);
     CHECK(svg::make_layout(dgx1p, link_choice::pcie).kind == svg::style::layers);
@@ -90,8 +225,8 @@ TEST_CASE("switches of a PCIe tree do not overlap") {
 
 TEST_CASE("each tree has its colour, its arrows and its line in the legend") {
     const std::string text = write_svg(dgx1v, two_trees);
-    CHECK(count(text, "fill=\"#e5534b\"") == 2); // arrow heads
-    CHECK(count(text, "fill=\"#3b8eea\"") == 1);
+    CHECK(count(text, "fill=\"#0072b2\"") == 2); // arrow heads
+    CHECK(count(text, "fill=\"#d55e00\"") == 1);
     CHECK(count(text, "tree 1: 25 GB/s, root GPU 0") == 1);
     CHECK(count(text, "tree &lt;2&gt;: 12.5 GB/s, root GPU 7") == 1);
     CHECK(count(text, "stroke-width=\"4\"") > 0); // the faster tree is the wider one

@@ -122,7 +122,7 @@ class cuda_group {
     /// Enqueues a collective over a schedule that the compiler knows: `run_static<static_schedule<...>>(...)`.
     template <class Form, element T, reduction_operator<T> Op>
     void run_static(collective kind, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
-                    const Op& op) {
+                    const Op& op, const chunk_choice& chunk = {}) {
         static_assert(cuda::device_schedule<Form>);
         check_ready();
         const schedule s = Form::value(kind);
@@ -134,7 +134,8 @@ class cuda_group {
         verify(s);
         check_peers(s);
         if (count == 0) { return; }
-        cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(), resources_->memory(), 0);
+        const std::size_t chunk_bytes = chunk.is_automatic() ? 0 : chunk.chunk_bytes(count * sizeof(T));
+        cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(), resources_->memory(), chunk_bytes);
     }
 
     /// Waits for everything that was enqueued.

@@ -53,6 +53,15 @@ class device_or_host_group {
             host_->run<T>(kind, root, in, out, count, op, choices);
         }
     }
+    template <class Form, element T, reduction_operator<T> Op>
+    void run_static(collective kind, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+                    const Op& op, const chunk_choice& chunk = {}) {
+        if (gpus_) {
+            gpus_->run_static<Form, T>(kind, in, out, count, op, chunk);
+        } else {
+            host_->run_static<Form, T>(kind, in, out, count, op, chunk);
+        }
+    }
     void synchronize() {
         if (gpus_) {
             gpus_->synchronize();

@@ -10,6 +10,7 @@
 #include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/operators.hpp>
+#include <blink/execute/host/compile.hpp>
 #include <blink/execute/host/executor.hpp>
 #include <blink/plan.hpp>
 #include <blink/topology/topology.hpp>
@@ -65,10 +66,37 @@ class host_group {
         if (is_rooted(kind) && root == best_root) {
             throw usage_error(std::string(to_string(kind)) + ": no root is given");
         }
-        const ready& r = ready_for(kind, root, planning(choices));
+        execute(ready_for(kind, root, planning(choices)).compiled, in, out, count, op, choices.chunk);
+    }
+
+    /// Runs a collective over a schedule that the compiler knows, the same type that kernels are instantiated on.
+    /// @throw as `run` does; usage_error for a schedule of another number of ranks
+    template <class Form, element T, reduction_operator<T> Op>
+    void run_static(collective kind, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+                    const Op& op, const chunk_choice& chunk = {}) {
+        const in_use only_one(busy_, kind);
+        throw_if_unusable();
+        if (Form::ranks != size()) {
+            throw usage_error("a schedule of " + std::to_string(Form::ranks) + " ranks in a group of " +
+                              std::to_string(size()));
+        }
+        execute(host::compile(Form::value(kind)), in, out, count, op, chunk);
+    }
+
+    /// Nothing is left to wait for; throws what went wrong in an earlier call, again and again.
+    BLINK_INLINE void synchronize() const;
+
+    /// Ends a running collective soon, from any thread, and makes the group unusable.
+    BLINK_INLINE void abort() noexcept;
+
+  private:
+    /// What goes wrong once data may have moved is kept.
+    template <class T, class Op>
+    void execute(const host::compiled_schedule& compiled, std::span<const T* const> in, std::span<T* const> out,
+                 std::size_t count, const Op& op, const chunk_choice& chunk) {
         try {
-            host::execute<T>(pool_, r.compiled, in, out, count, op,
-                             {.chunk = choices.chunk, .timeout = timeout_, .abort = &stop_});
+            host::execute<T>(pool_, compiled, in, out, count, op,
+                             {.chunk = chunk, .timeout = timeout_, .abort = &stop_});
         } catch (const usage_error&) {
             throw; // nothing has moved
         } catch (const timeout_error&) {
@@ -83,13 +111,6 @@ class host_group {
         }
     }
 
-    /// Nothing is left to wait for; throws what went wrong in an earlier call, again and again.
-    BLINK_INLINE void synchronize() const;
-
-    /// Ends a running collective soon, from any thread, and makes the group unusable.
-    BLINK_INLINE void abort() noexcept;
-
-  private:
     struct ready {
         plan made;
         host::compiled_schedule compiled;

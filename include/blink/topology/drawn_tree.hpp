@@ -23,11 +23,12 @@ struct drawn_tree {
 
 namespace detail {
 
-/// Colours of trees in the order of the trees; each is told from its neighbours on white and on black.
+/// Colours of trees in the order of the trees: those of Okabe and Ito that show on white, then those of Tol. People who
+/// do not tell red from green tell neighbours apart too.
 [[nodiscard]] inline std::string_view tree_colour(std::size_t tree) noexcept {
-    constexpr std::array<std::string_view, 12> colours{"#e5534b", "#3b8eea", "#3fa45b", "#e08a1e",
-                                                       "#a371f7", "#14a5a0", "#d6569b", "#8b9a1f",
-                                                       "#b5744a", "#5c6bc0", "#c9a227", "#7a8794"};
+    constexpr std::array<std::string_view, 12> colours{"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                       "#e69f00", "#56b4e9", "#882255", "#999933",
+                                                       "#332288", "#44aa99", "#aa4499", "#6b7280"};
     return colours[tree % colours.size()];
 }
 

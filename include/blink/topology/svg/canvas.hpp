@@ -6,13 +6,20 @@
 
 #include <blink/topology/svg/layout.hpp>
 
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <string>
 #include <string_view>
 
 namespace blink::detail::svg {
 
-inline constexpr std::string_view ink = "#7d8794";   ///< text and links: as far from white as from black
+// A picture lies on a white card, so that text and colours are the same on light and on dark pages.
+inline constexpr std::string_view paper = "#ffffff";
+inline constexpr std::string_view dark = "#1f2328";  ///< titles
+inline constexpr std::string_view ink = "#4d5661";   ///< other text
+inline constexpr std::string_view wires = "#8c959f"; ///< links
+inline constexpr std::string_view pale = "#d3d9e0";  ///< what takes no part
 inline constexpr std::string_view plate = "#2f3b4c"; ///< behind white text
 
 /// At most one digit after the point, so that equal pictures are equal texts everywhere.
@@ -69,13 +76,18 @@ class canvas {
                  std::string(fill) + "\" stroke=\"" + std::string(rim) + "\" stroke-width=\"1.5\"/>\n";
     }
 
+    void halo(point p, double radius, std::string_view colour) {
+        body_ += "<circle cx=\"" + number(p.x) + "\" cy=\"" + number(p.y) + "\" r=\"" + number(radius) + "\"" +
+                 stroke(4, colour, 1);
+    }
+
     /// White text on a rounded plate around p.
-    void box(point p, std::string_view words) {
-        const double half = text_width(words, 11) / 2 + 8;
-        body_ += "<rect x=\"" + number(p.x - half) + "\" y=\"" + number(p.y - 12) + "\" width=\"" + number(2 * half) +
-                 "\" height=\"24\" rx=\"6\" fill=\"" + std::string(plate) + "\" stroke=\"" + std::string(ink) +
-                 "\" stroke-width=\"1.5\"/>\n";
-        text(p + point{0, 4}, words, 11, "#ffffff", "middle");
+    void box(point p, std::string_view words, double size = 11) {
+        const point half{text_width(words, size) / 2 + 8, size / 2 + 6.5};
+        body_ += "<rect x=\"" + number(p.x - half.x) + "\" y=\"" + number(p.y - half.y) + "\" width=\"" +
+                 number(2 * half.x) + "\" height=\"" + number(2 * half.y) + "\" rx=\"6\" fill=\"" + std::string(plate) +
+                 "\" stroke=\"" + std::string(paper) + "\" stroke-width=\"1.5\"/>\n";
+        text(p + point{0, size * 0.36}, words, size, paper, "middle");
     }
 
     /// An arrow from disc to disc along a parabola that leaves the straight line by `bulge`; `shift` moves a straight
@@ -102,11 +114,31 @@ class canvas {
                  std::string(colour) + "\"/>\n";
     }
 
+    /// What `draw` draws is not shown, but where `use` names it.
+    template <class Draw>
+    void define(std::string_view id, Draw draw) {
+        body_ += "<defs><g id=\"" + std::string(id) + "\">\n";
+        draw();
+        body_ += "</g></defs>\n";
+    }
+    void use(std::string_view id) { body_ += "<use href=\"#" + std::string(id) + "\"/>\n"; }
+
+    /// What follows is moved to `corner` and scaled.
+    void begin_group(point corner, double scale) {
+        std::array<char, 32> buffer{};
+        const auto end =
+            std::to_chars(buffer.data(), buffer.data() + buffer.size(), scale, std::chars_format::fixed, 3);
+        body_ += "<g transform=\"translate(" + at(corner) + ") scale(" + std::string(buffer.data(), end.ptr) + ")\">\n";
+    }
+    void end_group() { body_ += "</g>\n"; }
+
     [[nodiscard]] std::string document(double width, double height, std::string_view title) const {
         const std::string size = number(width) + "\" height=\"" + number(height);
         return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + size + "\" viewBox=\"0 0 " + number(width) + " " +
                number(height) + "\" font-family=\"Helvetica, Arial, sans-serif\">\n<title>" + escaped(title) +
-               "</title>\n" + body_ + "</svg>\n";
+               "</title>\n<rect x=\"0.5\" y=\"0.5\" width=\"" + number(width - 1) + "\" height=\"" +
+               number(height - 1) + "\" rx=\"8\" fill=\"" + std::string(paper) + "\" stroke=\"" + std::string(pale) +
+               "\"/>\n" + body_ + "</svg>\n";
     }
 
   private:

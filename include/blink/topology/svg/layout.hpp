@@ -1,47 +1,21 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Where a picture puts GPUs and switches: the cube-mesh as it is usually drawn, other NVLink machines as a ring of
+/// Where a picture puts GPUs and switches: the cube-mesh as it is usually drawn, other NVLink machines as rings of
 /// GPUs around their switches, PCIe trees in layers with the GPUs at the bottom.
 #pragma once
 
 #include <blink/topology/fabric.hpp>
 #include <blink/topology/machines/dgx1.hpp>
+#include <blink/topology/svg/geometry.hpp>
+#include <blink/topology/svg/rings.hpp>
 #include <blink/topology/topology.hpp>
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
-#include <optional>
+#include <utility>
 #include <vector>
 
 namespace blink::detail::svg {
-
-struct point {
-    double x = 0;
-    double y = 0;
-
-    friend constexpr point operator+(point a, point b) noexcept { return {a.x + b.x, a.y + b.y}; }
-    friend constexpr point operator-(point a, point b) noexcept { return {a.x - b.x, a.y - b.y}; }
-    friend constexpr point operator*(point a, double k) noexcept { return {a.x * k, a.y * k}; }
-    friend constexpr bool operator==(const point&, const point&) = default;
-};
-
-[[nodiscard]] inline double length(point p) noexcept { return std::hypot(p.x, p.y); }
-
-enum class style : unsigned char { cube_mesh, ring, layers };
-
-/// A vertex that no shown link touches, and that is no GPU, has no place.
-struct layout {
-    style kind = style::ring;
-    double width = 0;
-    double height = 0;
-    std::vector<std::optional<point>> at;
-    std::vector<link> links; ///< those that are shown, one direction of each pair
-};
-
-inline constexpr double gpu_radius = 21;
-inline constexpr double margin = 34;
 
 /// The links to show: NVLinks and the network, or the PCIe tree.
 template <capacity_graph G>
@@ -77,40 +51,6 @@ inline void place_cube_mesh(layout& l) {
     for (std::size_t i = 0; i < 8; ++i) {
         const point p = left[i % 4];
         l.at[i] = point{margin + (i < 4 ? p.x : 520 - p.x), margin + p.y};
-    }
-}
-
-/// The mean of the places of those neighbours of v that `wanted` takes; nothing where there is none.
-template <class Wanted>
-[[nodiscard]] std::optional<point> amid(const layout& l, int v, Wanted wanted) {
-    point sum;
-    int n = 0;
-    for (const link& wire : l.links) {
-        if (wire.from != v && wire.to != v) { continue; }
-        const int other = wire.from == v ? wire.to : wire.from;
-        const auto& place = l.at[static_cast<std::size_t>(other)];
-        if (!place || !wanted(other)) { continue; }
-        sum = sum + *place;
-        ++n;
-    }
-    return n > 0 ? std::optional(sum * (1.0 / n)) : std::nullopt;
-}
-
-inline void place_ring(layout& l, int gpus) {
-    const double radius = gpus == 1 ? 0 : std::max(150.0, gpus * 66 / (2 * std::numbers::pi));
-    l.kind = style::ring;
-    const point centre{radius + margin + 26, gpus < 3 ? margin + 40 : radius + margin};
-    l.width = 2 * centre.x;
-    l.height = 2 * centre.y;
-    for (int i = 0; i < gpus; ++i) {
-        // From the left for two GPUs, from the top otherwise.
-        const double turn = 2 * std::numbers::pi * i / gpus - (gpus == 2 ? std::numbers::pi : std::numbers::pi / 2);
-        l.at[static_cast<std::size_t>(i)] = centre + point{std::cos(turn), std::sin(turn)} * radius;
-    }
-    for (int v = gpus; v < static_cast<int>(l.at.size()); ++v) {
-        const auto place = amid(l, v, [&](int u) { return u < gpus; });
-        // Several boxes: each switch towards its own GPUs.
-        if (place) { l.at[static_cast<std::size_t>(v)] = centre + (*place - centre) * 0.85; }
     }
 }
 
@@ -164,6 +104,8 @@ template <capacity_graph G>
         place_cube_mesh(l);
     } else if (!l.links.empty() && std::ranges::all_of(l.links, is_pcie)) {
         place_layers(l, g);
+    } else if (const auto boxes = boxes_of_gpus(l, g); boxes.size() > 1) {
+        place_boxes(l, boxes, g.gpu_count());
     } else {
         place_ring(l, g.gpu_count());
     }
