@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <blink/allreduce.hpp>
+#include <blink/static_packing.hpp>
 
 #include <doctest/doctest.h>
 

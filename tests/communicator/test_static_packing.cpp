@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <blink/allreduce.hpp>
-#include <blink/packing/static_packing.hpp>
 #include <blink/schedule/verify.hpp>
+#include <blink/static_packing.hpp>
 #include <blink/topology/machines.hpp>
 
 #include <doctest/doctest.h>
