@@ -3,6 +3,7 @@
 /// @file
 /// blink-plan: topology -> packing -> schedule, to read and to script.
 #include <blink/topology/source.hpp>
+#include <blink/topology/write_nccl_xml.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -54,6 +55,7 @@ std::string rendered(const options& o, const report& r) {
     case output_format::svg:
         return to_svg(r);
     case output_format::text:
+    case output_format::nccl_xml: // needs no plan
         break;
     }
     return to_text(r);
@@ -84,6 +86,10 @@ int run(int argc, const char* const* argv) {
     const blink::topology machine = blink::topology_from(o.topology);
     const std::vector<int> gpus = chosen_gpus(o, machine);
     const int root = root_rank(o, gpus);
+    if (o.format == output_format::nccl_xml) {
+        deliver(o, blink::write_nccl_xml(o.ranks.empty() ? machine : blink::induced(machine, gpus)));
+        return 0;
+    }
     try {
         report r{blink::make_plan(machine, gpus, o.kind, root, o.planning), 0, {}};
         if (o.simulate && gpus.size() > 1) { simulate_into(r, *o.simulate); }

@@ -177,6 +177,16 @@ class PlanReadsTopologies(Tool):
         self.check_plan(plan)
         self.assertEqual((plan["topology"], plan["rate_GBps"]), ("pair", 25))
 
+    def test_nccls_xml_there_and_back(self):
+        xml, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--format", "nccl-xml")
+        back = self.plan("--topology", "-", stdin=xml)
+        self.check_plan(back)
+        self.assertEqual(back["trees"], self.plan("--topology", "dgx1v")["trees"])
+        part, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", "0,1,4,5", "--format", "nccl-xml")
+        self.assertEqual(self.plan("--topology", "-", stdin=part)["ranks"], [0, 1, 2, 3])
+        self.refused(4, ["standard input:", "expected"], "--topology", "-", stdin=xml[:len(xml) // 2])
+        self.refused(2, ["mi250", "NCCL XML"], "--topology", "mi250", "--format", "nccl-xml")
+
     def test_json_that_is_cut_short_is_named_with_its_line(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "cut.json")

@@ -174,9 +174,10 @@ TEST_CASE("the format of a text shows by its first character") {
     CHECK(read_topology(h200_text, "a.txt").gpu_count() == 2);
     std::istringstream stream{pcie_text};
     CHECK(read_topology(stream, "a.txt").gpu_count() == 4);
-    CHECK_THROWS_WITH_AS((void)read_topology(" \n", "a.txt"),
-                         "a.txt:1: found nothing, expected Blink's JSON or the output of nvidia-smi topo -m",
-                         topology_error);
+    CHECK_THROWS_WITH_AS(
+        (void)read_topology(" \n", "a.txt"),
+        "a.txt:1: found nothing, expected Blink's JSON, NCCL's XML or the output of nvidia-smi topo -m",
+        topology_error);
 }
 
 TEST_CASE("a name is a machine, and what is neither a name nor a file is refused") {
