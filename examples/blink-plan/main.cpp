@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// blink-plan: topology -> packing -> schedule, to read and to script.
+#include <blink/core/text.hpp>
+#include <blink/schedule/write_msccl_xml.hpp>
+#include <blink/schedule/write_mscclpp_json.hpp>
 #include <blink/topology/source.hpp>
 #include <blink/topology/write_nccl_xml.hpp>
 
@@ -46,6 +49,12 @@ int root_rank(const options& o, const std::vector<int>& gpus) {
     return static_cast<int>(found - gpus.begin());
 }
 
+/// What the executor of an exported plan calls it.
+std::string algorithm_name(const report& r) {
+    return "blink " + r.plan.machine.name() + " " + std::string(to_string(r.plan.schedule.kind)) + " " +
+           blink::format_ranks(r.plan.gpus);
+}
+
 std::string rendered(const options& o, const report& r) {
     switch (o.format) {
     case output_format::json:
@@ -54,6 +63,10 @@ std::string rendered(const options& o, const report& r) {
         return to_dot(r);
     case output_format::svg:
         return to_svg(r);
+    case output_format::msccl:
+        return blink::write_msccl_xml(r.plan.schedule, {.name = algorithm_name(r)});
+    case output_format::mscclpp:
+        return blink::write_mscclpp_json(r.plan.schedule, {.name = algorithm_name(r)});
     case output_format::text:
     case output_format::nccl_xml: // needs no plan
         break;

@@ -71,7 +71,9 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     auto* most = app.add_option("--max-trees", pack.max_trees, "at most so many trees (default: as the slack asks)");
     word("--relays", relays, "not built yet: GPUs that only forward", "LIST");
     word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
-    word("--format", format, "text, json, dot or svg; nccl-xml: the machine alone", "NAME")->capture_default_str();
+    word("--format", format,
+         "text, json, dot or svg; msccl or mscclpp: for those executors; nccl-xml: the machine alone", "NAME")
+        ->capture_default_str();
     word("--output", o.output, "file to write (default: the standard output)", "FILE");
 
     try {
@@ -96,7 +98,9 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
                                       {"json", output_format::json},
                                       {"dot", output_format::dot},
                                       {"svg", output_format::svg},
-                                      {"nccl-xml", output_format::nccl_xml}});
+                                      {"nccl-xml", output_format::nccl_xml},
+                                      {"msccl", output_format::msccl},
+                                      {"mscclpp", output_format::mscclpp}});
     if (!ranks.empty()) { o.ranks = blink::parse_ranks(ranks); }
     if (root_option->count() > 0) { o.root = root; }
     if (!simulate.empty()) {
