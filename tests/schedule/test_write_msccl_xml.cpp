@@ -72,6 +72,11 @@ TEST_CASE("sharded collectives name the chunks of all shards") {
     CHECK(scatter.children[0].at("o_chunks").value == "1");
 }
 
+TEST_CASE("a long name is cut") {
+    const std::string text = write_msccl_xml(chain(collective::reduce), {.name = std::string(300, 'x')});
+    CHECK(xml::parse(text).at("name").value == std::string(40, 'x'));
+}
+
 TEST_CASE("more trees on a connection than MSCCL has channels are refused") {
     CHECK_THROWS_WITH_AS((void)write_msccl_xml(made::random_trees(collective::allreduce, 2, 33, 1)),
                          "export of allreduce for MSCCL: its trees need more than 32 channels; plan with fewer trees",

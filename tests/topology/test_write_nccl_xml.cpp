@@ -71,6 +71,12 @@ TEST_CASE("other speeds and deeper trees are read back as they were") {
     }
 }
 
+TEST_CASE("a name that NCCL would stumble over is left out") {
+    topology t{std::string(256, 'x'), 1, {vertex_kind::host}};
+    t.connect({0, 1, 10, 1, link_kind::pcie, 0});
+    CHECK(write_nccl_xml(t).starts_with("<system version=\"1\">\n"));
+}
+
 TEST_CASE("switches without a GPU beneath are left out") {
     const std::vector<int> ranks{0, 1, 5};
     const topology part = read_nccl_xml(write_nccl_xml(induced(dgx1v, ranks)), "x");

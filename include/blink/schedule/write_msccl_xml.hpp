@@ -45,7 +45,8 @@ class msccl_writer {
         const int larger = cut_.whole * (is_sharded(s_.kind) ? s_.ranks : 1);
         const int in = s_.kind == collective::allgather ? cut_.whole : larger;
         const int out = s_.kind == collective::reduce_scatter ? cut_.whole : larger;
-        std::string text = "<algo" + pair("name", xml::escaped(o_.name)) + pair("proto", "Simple") +
+        // MSCCL's reader has room for 255 bytes of a value and does not look; an escaped byte may take six.
+        std::string text = "<algo" + pair("name", xml::escaped(o_.name.substr(0, 40))) + pair("proto", "Simple") +
                            pair("nchannels", std::max<std::size_t>(1, busy_.size())) + pair("nchunksperloop", larger) +
                            pair("ngpus", s_.ranks) + pair("coll", name()) + pair("inplace", 1) + pair("outofplace", 1) +
                            pair("minBytes", o_.min_bytes) + pair("maxBytes", o_.max_bytes) + ">\n";

@@ -6,7 +6,7 @@
 /// The format says speeds by model names: NVLinks by the compute capability of the GPU, links between sockets by the
 /// processor. So what is written is a machine of such parts; `read_nccl_xml` gives the same wires back. What the format
 /// has no words for is refused by name: networks, several NVSwitches, GPUs without a PCIe tree, speeds of no model.
-/// PCIe switches and hosts without a GPU beneath are left out.
+/// PCIe switches and hosts without a GPU beneath are left out, and so is a name of more than 255 bytes.
 #pragma once
 
 #include <blink/core/error.hpp>
@@ -38,7 +38,9 @@ class nccl_writer {
     }
 
     [[nodiscard]] std::string text() const {
-        std::string out = "<system version=\"1\" name=\"" + xml::escaped(t_.name()) + "\">\n";
+        const std::string name = xml::escaped(t_.name());
+        const bool short_enough = name.size() <= 255; // NCCL refuses files with longer values
+        std::string out = "<system version=\"1\"" + (short_enough ? " name=\"" + name + "\"" : "") + ">\n";
         int numa = 0;
         for (int v = 0; v < t_.vertex_count(); ++v) {
             if (t_.kind_of(v) != vertex_kind::host || !leads_[static_cast<std::size_t>(v)]) { continue; }
