@@ -71,6 +71,23 @@ TEST_CASE("other speeds and deeper trees are read back as they were") {
     }
 }
 
+TEST_CASE("the largest machine that can be read is written and read within seconds") {
+    std::string text = "<system version=\"1\">";
+    for (int host = 0; host < 256; ++host) {
+        text += "<cpu numaid=\"" + std::to_string(host) + "\">";
+        for (int g = 4 * host; g < 4 * host + 4; ++g) {
+            const std::string number = std::to_string(g);
+            text += "<pci busid=\"" + number + "\"><gpu dev=\"0\" sm=\"90\" rank=\"" + number +
+                    "\"><nvlink count=\"18\" tclass=\"0x068000\"/></gpu></pci>";
+        }
+        text += "</cpu>";
+    }
+    const topology t = read_nccl_xml(text + "</system>", "x");
+    CHECK(t.gpu_count() == 1024);
+    CHECK(t.links().size() == 2 * (1024 + 1024 + 256 * 255 / 2));
+    CHECK(read_nccl_xml(write_nccl_xml(t), "x") == t);
+}
+
 TEST_CASE("a name that NCCL would stumble over is left out") {
     topology t{std::string(256, 'x'), 1, {vertex_kind::host}};
     t.connect({0, 1, 10, 1, link_kind::pcie, 0});

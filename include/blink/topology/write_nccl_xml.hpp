@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@ class nccl_writer {
         nvlinks_.resize(vertices);
         socket_.assign(vertices, 0);
         leads_.assign(vertices, false);
+        for (const link& l : t.links()) { wires_[{l.from, l.to, l.kind}].push_back(l); }
         for (const link& l : t.links()) { take(l); }
         check();
     }
@@ -79,7 +81,8 @@ class nccl_writer {
         if (l.latency_us > 0) { refuse(way + " has a latency"); }
         link back = l;
         std::swap(back.from, back.to);
-        if (std::ranges::count(t_.links(), back) != 1 || std::ranges::count(t_.links(), l) != 1) {
+        const auto other = wires_.find({back.from, back.to, back.kind});
+        if (other == wires_.end() || other->second != std::vector{back} || wires_[{l.from, l.to, l.kind}].size() != 1) {
             refuse(way + " is not one of two equal directions");
         }
         if (l.kind == link_kind::nvlink) { return take_nvlink(l, way); }
@@ -223,6 +226,7 @@ class nccl_writer {
     }
 
     const topology& t_;
+    std::map<std::tuple<int, int, link_kind>, std::vector<link>> wires_;
     std::vector<uplink> up_;                 ///< by vertex
     std::vector<std::vector<link>> nvlinks_; ///< by GPU
     std::vector<double> socket_;             ///< by host: speed of its links to other hosts
