@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
             all.add(made::random_forest(kind, ranks, 1 + static_cast<int>(seed % 3), seed), {.max_chunks = 4});
         }
     }
+    for (const int ranks : {9, 10, 16}) { all.add(star(collective::allreduce, ranks), {.max_chunks = 2}); }
     all.add(star(collective::broadcast, 14), {.max_chunks = 1});
     for (const int ranks : {2, 3, 5}) { all.add(made::ring(ranks), {.max_chunks = 8}); }
     return 0;

@@ -253,6 +253,17 @@ def check_mscclpp(text, kind, ranks, root, in_place, seeds=range(3)):
                 for c in op["channel_ids"]:
                     end = other_end(gpu["id"], ids[c])
                     inbound[end] = inbound.get(end, 0) + 1
+            elif name == "sem_release":
+                need(not written, "a release before all threads have written")
+                for i in op["semaphore_ids"]:
+                    need(i < len(gpu["semaphores"]) <= 16, "no such semaphore")
+                    inbound[gpu["id"], "semaphore", i] = inbound.get((gpu["id"], "semaphore", i), 0) + 1
+            elif name == "sem_acquire":
+                for i in op["semaphore_ids"]:
+                    while inbound.get((gpu["id"], "semaphore", i), 0) == 0:
+                        yield False
+                    inbound[gpu["id"], "semaphore", i] -= 1
+                waited[0] = True
             elif name in ("wait", "rlxwait"):
                 for c in op["channel_ids"]:
                     while inbound.get((gpu["id"], ids[c]), 0) == 0:
@@ -316,7 +327,8 @@ def damaged(text):
         copies.append(text.replace('type="s"', 'type="r"', 1))
         yield from (c for c in copies if c != text)
     else:
-        for name in ("signal", "wait", "rlxsignal", "nop", "rre", "put", "rres"):
+        for name in ("signal", "wait", "rlxsignal", "nop", "rre", "put", "rres", "sem_acquire",
+                     "sem_release"):
             plan = json.loads(text)
             for tb in (tb for g in plan["gpus"] for tb in g["threadblocks"]):
                 for steps in [op["ops"] for op in tb["ops"] if "ops" in op] + [tb["ops"]]:

@@ -65,11 +65,23 @@ TEST_CASE("a source copies its own part only where there are two buffers") {
     CHECK(root_of(false) == std::vector<std::string>{"copy", "rlxwait", "nop", "pipeline", ".put", ".nop", ".signal"});
 }
 
+TEST_CASE("a root with many children has two blocks, and a semaphore between them") {
+    const json::value plan = json::parse(write_mscclpp_json(star(collective::allreduce, 10)));
+    const json::value& root = plan.at("gpus").as_array()[0];
+    const json::array& blocks = root.at("threadblocks").as_array();
+    REQUIRE(blocks.size() == 2);
+    CHECK(operations(blocks[0]) ==
+          std::vector<std::string>{"wait", "wait", "nop", "pipeline", ".rre", ".nop", ".rre", ".nop", ".sem_release"});
+    CHECK(operations(blocks[1]) == std::vector<std::string>{"rlxwait", "rlxwait", "nop", "pipeline", ".sem_acquire",
+                                                            ".nop", ".put", ".put", ".nop", ".signal", ".signal"});
+    CHECK(root.at("semaphores").as_array().size() == 1);
+}
+
 TEST_CASE("what the executor cannot do is refused by name") {
     CHECK_THROWS_WITH_AS((void)write_mscclpp_json(star(collective::reduce, 3)),
                          "export of reduce for MSCCL++: its executor has no reduce to one rank", usage_error);
     CHECK_THROWS_WITH_AS(
-        (void)write_mscclpp_json(star(collective::allreduce, 10)),
+        (void)write_mscclpp_json(star(collective::allreduce, 18)),
         "export of allreduce for MSCCL++: a rank has more neighbours in a tree than the 16 channels of "
         "a thread block",
         usage_error);

@@ -6,9 +6,9 @@
 /// Going up, a rank reads the partial results of its children from their memory and combines them with its own
 /// contribution (`rre`), then tells its parent; going down, it puts the result into the output of its children (`put`)
 /// and tells them. So nothing is staged, and scratch space is needed only for the partial results of a reduce-scatter.
-/// A rank has a thread block for each phase of a lane, and one for both at the root (`rres`); a pipeline in it passes
-/// `slice_bytes` at a time. Nobody writes into the memory of a rank before that rank's call has begun, nor lets its
-/// call end while another still reads from it.
+/// A rank has a thread block for each phase of a lane, and one for both at a root with up to eight children (`rres`); a
+/// pipeline in it passes `slice_bytes` at a time. Nobody writes into the memory of a rank before that rank's call has
+/// begun, nor lets its call end while another still reads from it.
 ///
 /// The executor takes sizes that are a multiple of the chunks times 16 bytes, below 4 GiB. It has no reduce to one
 /// rank. It does not compare the root of a broadcast: such a plan is for that root alone.
@@ -53,6 +53,8 @@ class mscclpp_writer {
                 buffers.emplace_back(json::object{
                     {"rank", rank}, {"type", std::string(1, type)}, {"access_channel_types", json::array{"memory"}}});
             }
+            const json::array semaphores(static_cast<std::size_t>(gpus_[g].semaphores),
+                                         json::object{{"init_value", 0}});
             gpus.emplace_back(json::object{
                 {"id", g},
                 {"input_chunks", s_.kind == collective::allgather ? cut_.whole : larger},
@@ -62,7 +64,7 @@ class mscclpp_writer {
                 {"channels", json::array{json::object{{"channel_type", "memory"},
                                                       {"connected_to", json::value::list(gpus_[g].channels)}}}},
                 {"remote_buffers", std::move(buffers)},
-                {"semaphores", json::array{}}});
+                {"semaphores", semaphores}});
         }
         const auto bytes = [](std::uint64_t n) {
             return static_cast<double>(std::min<std::uint64_t>(n, std::numeric_limits<std::uint32_t>::max()));
@@ -84,12 +86,14 @@ class mscclpp_writer {
   private:
     static constexpr std::size_t most_in_block = 16; ///< channels of a thread block
     static constexpr std::size_t most_in_step = 8;   ///< channels of an operation
+    static constexpr int most_semaphores = 16;
 
     struct gpu {
         std::vector<int> channels;                 ///< by channel: the other rank
         std::vector<std::pair<int, char>> buffers; ///< remote ones
         json::array blocks;
         int scratch = 0;
+        int semaphores = 0;
     };
     /// A thread block while it grows.
     struct block {
@@ -213,18 +217,26 @@ class mscclpp_writer {
     void add_blocks(std::size_t l, std::size_t rank) {
         gpu& g = gpus_[rank];
         const role& r = s_.lanes[l].roles[rank];
-        const bool both = reduces(s_.kind) && hands_on(s_.kind) && r.reduce_to == no_rank;
+        const bool turns = reduces(s_.kind) && hands_on(s_.kind) && r.reduce_to == no_rank;
+        const bool one = turns && r.reduce_from.size() + r.broadcast_to.size() <= most_in_block;
+        const int semaphore = turns && !one ? g.semaphores++ : -1;
+        if (g.semaphores > most_semaphores) { refuse("a rank needs more than 16 semaphores; plan with fewer trees"); }
         block up{g};
-        if (reduces(s_.kind)) { add_up(up, l, static_cast<int>(rank), both ? &r.broadcast_to : nullptr); }
+        if (reduces(s_.kind)) { add_up(up, l, static_cast<int>(rank), one ? &r.broadcast_to : nullptr, semaphore); }
         finish(up);
-        if (!hands_on(s_.kind) || both) { return; }
+        if (!hands_on(s_.kind) || one) { return; }
         block down{g};
-        add_down(down, l, r);
+        add_down(down, l, r, semaphore);
         finish(down);
     }
 
+    /// Where the root has too many children for one block, a semaphore tells the second block of each slice.
+    static void pass(json::array& steps, const char* what, int semaphore) {
+        steps.emplace_back(json::object{{"name", what}, {"semaphore_ids", json::array{semaphore}}});
+    }
+
     /// @param onward children that get the result from the same block, at the root of an allreduce
-    void add_up(block& b, std::size_t l, int rank, const std::vector<int>* onward) const {
+    void add_up(block& b, std::size_t l, int rank, const std::vector<int>* onward, int semaphore) const {
         const role& r = role_of(l, rank);
         std::vector<int> leaves; // their input is there once their call has begun
         std::vector<int> inner;
@@ -247,6 +259,7 @@ class mscclpp_writer {
             combine(b, l, rank, onward);
             meet(b.loop);
             tell(b.loop, "signal", onward != nullptr ? below : parent);
+            if (semaphore >= 0) { pass(b.loop, "sem_release", semaphore); }
             close(b, l);
         }
         if (s_.kind == collective::reduce_scatter) { // no result comes back to say that the parent has read all
@@ -293,16 +306,17 @@ class mscclpp_writer {
         }
     }
 
-    void add_down(block& b, std::size_t l, const role& r) const {
-        const bool source = r.broadcast_from == no_rank;
+    void add_down(block& b, std::size_t l, const role& r, int semaphore) const {
+        const bool source = r.broadcast_from == no_rank && semaphore < 0;
         std::vector<int> parent;
-        if (!source) { parent.push_back(channel(b, r.broadcast_from)); }
+        if (r.broadcast_from != no_rank) { parent.push_back(channel(b, r.broadcast_from)); }
         const std::vector<int> below = channels(b, r.broadcast_to);
         tell(b.steps, "rlxsignal", parent);
         if (source && !o_.in_place) { move(b.steps, "copy", {local(input(l), l)}, {local(output(l), l)}, false); }
         tell(b.steps, "rlxwait", below);
         if (!below.empty()) { meet(b.steps); }
         tell(b.loop, "wait", parent);
+        if (semaphore >= 0) { pass(b.loop, "sem_acquire", semaphore); }
         if (!below.empty()) {
             if (!source) { meet(b.loop); }
             put(b, l, source ? input(l) : output(l), r.broadcast_to);
