@@ -151,7 +151,8 @@ class PlanWorks(Tool):
         for machine, ranks, collective, root in (
                 ("dgx1v", range(8), "allreduce", 0), ("dgx1v", [0, 1, 4, 5, 6], "allreduce", 0),
                 ("p3_8xlarge", range(4), "broadcast", 2), ("dgx1p", range(8), "allgather", 0),
-                ("hgx_h100", range(8), "reduce_scatter", 0), ("dgx2", range(16), "allreduce", 0), ("pcie4", range(4), "allreduce", 0)):
+                ("hgx_h100", range(8), "reduce_scatter", 0), ("dgx2", range(16), "allreduce", 0),
+                ("pcie4", range(4), "allreduce", 0)):
             with self.subTest((machine, collective)):
                 arguments = ["--topology", machine, "--collective", collective,
                              "--ranks", ",".join(map(str, ranks)), "--root", ranks[root]]
