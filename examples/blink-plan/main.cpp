@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// blink-plan: topology -> packing -> schedule, to read and to script.
+#include <blink/core/text.hpp>
+#include <blink/schedule/write_msccl_xml.hpp>
+#include <blink/schedule/write_mscclpp_json.hpp>
 #include <blink/topology/source.hpp>
+#include <blink/topology/write_nccl_xml.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -46,6 +50,12 @@ int root_rank(const options& o, const std::vector<int>& gpus) {
     return static_cast<int>(found - gpus.begin());
 }
 
+/// What the executor of an exported plan calls it.
+std::string algorithm_name(const report& r) {
+    return "blink " + r.plan.machine.name() + " " + std::string(to_string(r.plan.schedule.kind)) + " " +
+           blink::format_ranks(r.plan.gpus);
+}
+
 std::string rendered(const options& o, const report& r) {
     switch (o.format) {
     case output_format::json:
@@ -54,7 +64,12 @@ std::string rendered(const options& o, const report& r) {
         return to_dot(r);
     case output_format::svg:
         return to_svg(r);
+    case output_format::msccl:
+        return blink::write_msccl_xml(r.plan.schedule, {.name = algorithm_name(r)});
+    case output_format::mscclpp:
+        return blink::write_mscclpp_json(r.plan.schedule, {.name = algorithm_name(r)});
     case output_format::text:
+    case output_format::nccl_xml: // needs no plan
         break;
     }
     return to_text(r);
@@ -85,6 +100,10 @@ int run(int argc, const char* const* argv) {
     const blink::topology machine = blink::topology_from(o.topology);
     const std::vector<int> gpus = chosen_gpus(o, machine);
     const int root = root_rank(o, gpus);
+    if (o.format == output_format::nccl_xml) {
+        deliver(o, blink::write_nccl_xml(o.ranks.empty() ? machine : blink::induced(machine, gpus)));
+        return 0;
+    }
     try {
         if (o.dial) {
             const dial_report d = turn_dial(machine, gpus, o.kind, root, o.planning);

@@ -17,14 +17,15 @@ std::string footer() {
     std::string names;
     for (const std::string& n : blink::machine_names()) { names += " " + n; }
     return "\nMachines by name:" + names + R"(,
-and K boxes as dgx_a100xK or hgx_h100xK. A file holds Blink's topology JSON or the text of `nvidia-smi topo -m`;
-'-' reads it from the standard input.
+and K boxes as dgx_a100xK or hgx_h100xK. A file holds Blink's topology JSON, NCCL's topology XML
+(NCCL_TOPO_DUMP_FILE) or the text of `nvidia-smi topo -m`; '-' reads it from the standard input.
 
 Examples:
   blink-plan --topology dgx1v --ranks 0,1,4,5
   blink-plan --topology dgx1v --collective broadcast --root 0 --format json
   nvidia-smi topo -m | blink-plan --topology - --simulate 64M
   blink-plan --topology dgx1v --format svg --output trees.svg
+  blink-plan --topology dgx1v --format nccl-xml --output topo.xml     (the machine, for NCCL_TOPO_FILE)
 
 Exit status: 0; 2 wrong usage, or a thing that is not built yet; 3 no plan; 4 no topology could be read.)";
 }
@@ -71,7 +72,9 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     word("--relays", relays, "not built yet: GPUs that only forward", "LIST");
     word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
     app.add_flag("--dial", o.dial, "what several settings of --slack and --max-trees give, side by side");
-    word("--format", format, "text, json, dot or svg", "NAME")->capture_default_str();
+    word("--format", format,
+         "text, json, dot or svg; msccl or mscclpp: for those executors; nccl-xml: the machine alone", "NAME")
+        ->capture_default_str();
     word("--output", o.output, "file to write (default: the standard output)", "FILE");
 
     try {
@@ -95,13 +98,16 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
                                      {{"text", output_format::text},
                                       {"json", output_format::json},
                                       {"dot", output_format::dot},
-                                      {"svg", output_format::svg}});
+                                      {"svg", output_format::svg},
+                                      {"nccl-xml", output_format::nccl_xml},
+                                      {"msccl", output_format::msccl},
+                                      {"mscclpp", output_format::mscclpp}});
     if (o.dial) {
         if (slack->count() + most->count() > 0) {
             throw blink::usage_error("--dial turns --slack and --max-trees itself: leave them out");
         }
         if (!simulate.empty()) { throw blink::usage_error("--dial shows no times: leave --simulate out"); }
-        if (o.format == output_format::dot || o.format == output_format::svg) {
+        if (o.format != output_format::text && o.format != output_format::json) {
             throw blink::usage_error("--dial needs --format text or json, which can show a table");
         }
     }
@@ -110,7 +116,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     if (!simulate.empty()) {
         o.simulate = blink::parse_bytes(simulate);
         if (*o.simulate == 0) { throw blink::usage_error("--simulate 0: expected at least one byte"); }
-        if (o.format == output_format::dot || o.format == output_format::svg) {
+        if (o.format != output_format::text && o.format != output_format::json) {
             throw blink::usage_error("--simulate needs --format text or json, which can show times");
         }
     }

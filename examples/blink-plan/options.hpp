@@ -14,7 +14,7 @@
 
 namespace blink_plan {
 
-enum class output_format : unsigned char { text, json, dot, svg };
+enum class output_format : unsigned char { text, json, dot, svg, nccl_xml, msccl, mscclpp };
 
 struct options {
     std::string topology = "probe"; ///< `probe`, a machine's name, a file, or `-` for the standard input

@@ -10,6 +10,9 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schedule"))
+import run_exports  # noqa: E402  (the interpreter of exported plans)
+
 PLAN, PERF = (os.path.abspath(tool) for tool in sys.argv[1:3])
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -144,6 +147,25 @@ class PlanWorks(Tool):
             svg, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", ranks, "--format", "svg")
             self.assertTrue(xml.etree.ElementTree.fromstring(svg).tag.endswith("svg"))
 
+    def test_plans_for_other_executors_run_there(self):
+        for machine, ranks, collective, root in (
+                ("dgx1v", range(8), "allreduce", 0), ("dgx1v", [0, 1, 4, 5, 6], "allreduce", 0),
+                ("p3_8xlarge", range(4), "broadcast", 2), ("dgx1p", range(8), "allgather", 0),
+                ("hgx_h100", range(8), "reduce_scatter", 0), ("dgx2", range(16), "allreduce", 0),
+                ("pcie4", range(4), "allreduce", 0)):
+            with self.subTest((machine, collective)):
+                arguments = ["--topology", machine, "--collective", collective,
+                             "--ranks", ",".join(map(str, ranks)), "--root", ranks[root]]
+                xml, _ = self.expect(0, PLAN, *arguments, "--format", "msccl")
+                run_exports.check_msccl(xml, collective, len(ranks), root, [0])
+                plan, _ = self.expect(0, PLAN, *arguments, "--format", "mscclpp")
+                run_exports.check_mscclpp(plan, collective, len(ranks), root, True, [0])
+
+    def test_what_other_executors_have_no_words_for_is_refused(self):
+        self.refused(2, "MSCCL++", "--topology", "dgx1v", "--collective", "reduce", "--format", "mscclpp")
+        self.refused(2, "2 or more", "--topology", "dgx1v", "--ranks", "3", "--format", "msccl")
+        self.refused(2, "--format", "--topology", "dgx1v", "--simulate", "1M", "--format", "msccl")
+
     def test_dot_opens_and_closes_a_graph(self):
         dot, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--format", "dot")
         self.assertRegex(dot, r"(?s)^(//[^\n]*\n)*(di)?graph .*\{.*\}\s*$")
@@ -216,6 +238,16 @@ class PlanReadsTopologies(Tool):
         plan = self.plan("--topology", "-", stdin=text)
         self.check_plan(plan)
         self.assertEqual((plan["topology"], plan["rate_GBps"]), ("pair", 25))
+
+    def test_nccls_xml_there_and_back(self):
+        xml, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--format", "nccl-xml")
+        back = self.plan("--topology", "-", stdin=xml)
+        self.check_plan(back)
+        self.assertEqual(back["trees"], self.plan("--topology", "dgx1v")["trees"])
+        part, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", "0,1,4,5", "--format", "nccl-xml")
+        self.assertEqual(self.plan("--topology", "-", stdin=part)["ranks"], [0, 1, 2, 3])
+        self.refused(4, ["standard input:", "expected"], "--topology", "-", stdin=xml[:len(xml) // 2])
+        self.refused(2, ["mi250", "NCCL XML"], "--topology", "mi250", "--format", "nccl-xml")
 
     def test_json_that_is_cut_short_is_named_with_its_line(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -132,6 +132,54 @@ TEST_CASE("escapes that lost their first byte, table marks and no-break spaces a
     CHECK(total(read_smi(text, "pasted"), 0, link_kind::nvlink) == 50);
 }
 
+TEST_CASE("escapes are known however a log spells them") {
+    const std::string rows = "\nGPU0 X NV2\nGPU1 NV2 X\n";
+    for (const char* escape : {"\x1b", "^[", "\\x1b", "\\u001b", "\\u001B", "\\033", "\\e", ""}) {
+        CAPTURE(escape);
+        const std::string e = escape;
+        const std::string text = "\t" + e + "[4mGPU0\tGPU1" + e + "[0m" + rows;
+        CHECK(total(read_smi(text, "pasted"), 0, link_kind::nvlink) == 50);
+    }
+    CHECK(read_smi("\x1b[?25l\x1b[KGPU0 GPU1\x1b(B\x1b[m" + rows, "pasted").gpu_count() == 2);
+}
+
+TEST_CASE("tables of documents are read: rules, a label over the rows, emphasis, thin spaces") {
+    const std::string markdown = "Topology of **one** node:\n\n| GPU  | GPU0 | GPU1 | NIC0 | CPU Affinity |\n"
+                                 "|------|:----:|-----:|------|------|\n| **GPU0** | X | `NV4` | PIX | 0-7 |\n"
+                                 "| **GPU1** | NV4 | X | SYS | 8-15 |\n| NIC0 | PIX | SYS | X | |\n";
+    const std::string bordered = "+------+------+------+\n|      | GPU0 | GPU1 |\n+======+======+======+\n"
+                                 "| GPU0 | X    | NV4  |\n+------+------+------+\n| GPU1 | NV4\xE2\x80\xAF | X |\n"
+                                 "+------+------+------+\n";
+    for (const std::string& text : {markdown, bordered}) {
+        const topology g = read_smi(text, "table");
+        CHECK(g.gpu_count() == 2);
+        CHECK(total(g, 0, link_kind::nvlink) == 100);
+    }
+    CHECK(read_smi(markdown, "table").vertex_count() == 2 + 2);
+}
+
+TEST_CASE("lines that a terminal cut in two are joined") {
+    const std::string text = "\tGPU0\tGPU1\tGPU2\n\tNIC0\tNIC1\tCPU Affinity\tNUMA Affinity\n"
+                             "GPU0\t X \tNV1\tSYS\nPIX\tSYS\t0-19\t0\n"
+                             "GPU1\tNV1\t X \nSYS\nPIX\tSYS\t0-19\t0\n"
+                             "GPU2\tSYS\tSYS\t X \tSYS\tPIX\n20-39\t1\n"
+                             "NIC0\tPIX\tPIX\tSYS\n X \tSYS\n";
+    const topology g = read_smi(text, "narrow");
+    CHECK(g.gpu_count() == 3);
+    CHECK(write_smi(g) == "\tGPU0\tGPU1\tGPU2\nGPU0\t X\tNV1\tSYS\nGPU1\tNV1\t X\tSYS\nGPU2\tSYS\tSYS\t X\n");
+    CHECK(failure(replaced(text, "GPU1\tNV1\t X \nSYS", "GPU1\tNV1\t X \nNV2")) ==
+          "topo.txt:8: found 'SYS' in the row of GPU2, column 2, expected NV2 as in the row of GPU1");
+}
+
+TEST_CASE("a matrix of peer access after it, and an empty affinity before a NUMA number, do no harm") {
+    const std::string text =
+        "GPU Topology:\n\t\x1b[4mGPU0\tGPU1\tNIC0\tCPU Affinity\tNUMA Affinity\tGPU NUMA ID\x1b[0m\n"
+        "GPU0\t X \tPHB\tPIX\t\t\t\tN/A\nGPU1\tPHB\t X \tPHB\t\t\t\tN/A\n"
+        "NIC0\tPIX\tPHB\t X \t\t\t\t\n\nLegend:\n\n  X    = Self\n\nNIC Legend:\n\n  NIC0: mlx5_0\n\n"
+        " \tGPU0\tGPU1\t\n GPU0\tX\tGNS\t\n GPU1\tGNS\tX\t\n";
+    CHECK(read_smi(text, "env").gpu_count() == 2);
+}
+
 TEST_CASE("what lies or is missing is refused with file, line and what was expected") {
     CHECK(failure("hello\nworld\n") ==
           "topo.txt:2: found no line that begins with GPU0, expected the matrix of nvidia-smi topo -m");
@@ -174,9 +222,10 @@ TEST_CASE("the format of a text shows by its first character") {
     CHECK(read_topology(h200_text, "a.txt").gpu_count() == 2);
     std::istringstream stream{pcie_text};
     CHECK(read_topology(stream, "a.txt").gpu_count() == 4);
-    CHECK_THROWS_WITH_AS((void)read_topology(" \n", "a.txt"),
-                         "a.txt:1: found nothing, expected Blink's JSON or the output of nvidia-smi topo -m",
-                         topology_error);
+    CHECK_THROWS_WITH_AS(
+        (void)read_topology(" \n", "a.txt"),
+        "a.txt:1: found nothing, expected Blink's JSON, NCCL's XML or the output of nvidia-smi topo -m",
+        topology_error);
 }
 
 TEST_CASE("a name is a machine, and what is neither a name nor a file is refused") {

@@ -1,15 +1,18 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Reads a topology from whatever describes one: a machine's name, Blink's JSON, the output of `nvidia-smi topo -m`.
+/// Reads a topology from whatever describes one: a machine's name, Blink's JSON, NCCL's XML, the output of
+/// `nvidia-smi topo -m`.
 #pragma once
 
 #include <blink/core/error.hpp>
 #include <blink/topology/machines.hpp>
 #include <blink/topology/read_json.hpp>
+#include <blink/topology/read_nccl_xml.hpp>
 #include <blink/topology/read_smi.hpp>
 #include <blink/topology/topology.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -17,18 +20,30 @@
 #include <string_view>
 
 namespace blink {
+namespace detail {
 
-/// Reads a text in any format that Blink knows; which one shows by its first character.
+/// True where the text opens with an element, a comment or a declaration. A terminal's prompt may open with '<' too.
+[[nodiscard]] inline bool is_xml(std::string_view text) noexcept {
+    if (text.starts_with("\xEF\xBB\xBF")) { text.remove_prefix(3); }
+    constexpr std::string_view openings[] = {"<system", "<!--", "<?xml", "<graphs"};
+    return std::ranges::any_of(openings, [&](std::string_view o) { return text.starts_with(o); });
+}
+
+} // namespace detail
+
+/// Reads a text in any format that Blink knows; which one shows by how it begins.
 /// @param file what errors call the text
-/// @param options what the output of nvidia-smi leaves open; a JSON file says it itself
+/// @param options what the output of nvidia-smi leaves open; the other formats say it themselves
 /// @throw topology_error with the file, the line, what was found and what was expected
 [[nodiscard]] inline topology read_topology(std::string_view text, std::string_view file,
                                             const smi_options& options = {}) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos) {
-        throw topology_error(file, 1, "found nothing, expected Blink's JSON or the output of nvidia-smi topo -m");
+        throw topology_error(file, 1,
+                             "found nothing, expected Blink's JSON, NCCL's XML or the output of nvidia-smi topo -m");
     }
-    return text[first] == '{' ? read_json(text, file) : read_smi(text, file, options);
+    if (text[first] == '{') { return read_json(text, file); }
+    return detail::is_xml(text.substr(first)) ? read_nccl_xml(text, file) : read_smi(text, file, options);
 }
 
 /// As above, from a stream.

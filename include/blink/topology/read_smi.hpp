@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// Reads the matrix that `nvidia-smi topo -m` prints, as people paste it: tabs or spaces, terminal escapes, quote
-/// marks, carriage returns, NIC and affinity columns, a prompt before it and a legend after it.
+/// marks, rules of tables, carriage returns, lines cut between cells, NIC and affinity columns, a prompt before it and
+/// a legend after it.
 ///
 /// The matrix tells how many NVLinks join two GPUs but neither their speed nor whether an NVSwitch is between; the
 /// options say the first, and the second follows where the links outnumber those that a GPU has.

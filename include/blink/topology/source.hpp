@@ -16,7 +16,8 @@
 namespace blink {
 
 /// @param source `probe` for this machine's GPUs; `-` for a text on the standard input; else as `load_topology`: the
-///     name of a machine, or a file with Blink's topology JSON or the output of `nvidia-smi topo -m`
+///     name of a machine, or a file with Blink's topology JSON, NCCL's topology XML or the output of `nvidia-smi topo
+///     -m`
 /// @throw topology_error where there is no such thing, or it cannot be read
 [[nodiscard]] inline topology topology_from(const std::string& source) {
     if (source == "probe") { return probe(); }
