@@ -96,19 +96,22 @@ namespace detail {
             if (h.child != root && h.child != h.parent) { g.hops.push_back(std::move(h)); }
         }
     } else {
-        const auto between = [&](int from, int to) {
-            std::vector<int> found;
-            for (int i = 0; i < arcs; ++i) {
-                if (arc_at(i).from == from && arc_at(i).to == to) { found.push_back(i); }
-            }
+        const auto ranks = static_cast<std::size_t>(f.ranks);
+        std::vector<std::vector<int>> by_ends(ranks * ranks);
+        for (int i = 0; i < arcs; ++i) {
+            by_ends[static_cast<std::size_t>(arc_at(i).from) * ranks + static_cast<std::size_t>(arc_at(i).to)]
+                .push_back(i);
+        }
+        const auto between = [&](int from, int to) -> const std::vector<int>& {
+            auto& found = by_ends[static_cast<std::size_t>(from) * ranks + static_cast<std::size_t>(to)];
             std::stable_sort(found.begin(), found.end(),
                              [&](int a, int b) { return hop_GBps(f, arc_at(a)) > hop_GBps(f, arc_at(b)); });
             return found;
         };
         for (int u = 0; u < f.ranks; ++u) {
             for (int v = u + 1; v < f.ranks; ++v) {
-                const std::vector<int> down = between(u, v);
-                const std::vector<int> up = between(v, u);
+                const std::vector<int>& down = between(u, v);
+                const std::vector<int>& up = between(v, u);
                 for (std::size_t i = 0; i < std::min(down.size(), up.size()); ++i) {
                     tree_hop h{u, v, down[i], up[i], arc_at(down[i]).route};
                     h.loads.insert(h.loads.end(), arc_at(up[i]).route.begin(), arc_at(up[i]).route.end());

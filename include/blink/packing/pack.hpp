@@ -17,6 +17,7 @@
 #include <blink/packing/lookahead.hpp>
 #include <blink/packing/one_hop.hpp>
 #include <blink/packing/packing.hpp>
+#include <blink/packing/rails.hpp>
 #include <blink/packing/rooting.hpp>
 #include <blink/packing/weights.hpp>
 
@@ -54,15 +55,21 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
     }
 }
 
-/// One-hop trees where they do as well as any; else none.
-[[nodiscard]] inline std::vector<packed_tree> one_hop_packing(const hop_graph& g, const certificate& limit,
-                                                              const pack_options& options) {
+/// Trees that need no search, where they do: one-hop trees at the bound, else trees along the rails of equal boxes
+/// within the slack of it.
+[[nodiscard]] inline std::vector<packed_tree> ready_made(const fabric& f, const hop_graph& g, const certificate& limit,
+                                                         const pack_options& options) {
+    const auto kept = [&](const std::vector<packed_tree>& trees, double rate) {
+        const bool many = options.max_trees > 0 && static_cast<int>(trees.size()) > options.max_trees;
+        return !trees.empty() && !many && total_rate(trees) >= rate * (1 - 1e-9);
+    };
     std::vector<packed_tree> trees = one_hop_trees(g);
-    double rate = 0;
-    for (const packed_tree& t : trees) { rate += t.GBps; }
-    const bool many = options.max_trees > 0 && static_cast<int>(trees.size()) > options.max_trees;
-    if (many || rate < limit.GBps * (1 - 1e-9)) { trees.clear(); }
-    return trees;
+    if (kept(trees, limit.GBps)) { return trees; }
+    const double target = limit.GBps * (1 - options.slack);
+    const rank_boxes boxes = equal_boxes(f);
+    trees = g.directed() ? rail_trees_from_root(g, boxes, limit.GBps) : rail_forest(g, boxes);
+    if (kept(trees, target)) { return trees; }
+    return {};
 }
 
 /// Weights, candidates, choice.
@@ -140,7 +147,7 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
                          " spans the " + std::to_string(f.ranks) + " ranks");
     }
     p.bound = bound(f, kind, root);
-    p.trees = detail::one_hop_packing(g, p.bound, options);
+    p.trees = detail::ready_made(f, g, p.bound, options);
     if (p.trees.empty()) {
         p.trees = detail::general_packing(f, g, options, p);
         if (f.ranks == 2 && !g.directed() && options.max_trees != 1) { p.trees = detail::halved(g, p.trees); }
