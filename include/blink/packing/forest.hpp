@@ -14,6 +14,7 @@
 #include <blink/packing/hops.hpp>
 #include <blink/packing/linear.hpp>
 #include <blink/packing/packing.hpp>
+#include <blink/packing/rails.hpp>
 #include <blink/packing/rooting.hpp>
 #include <blink/packing/whole_forest.hpp>
 
@@ -173,7 +174,11 @@ class forest_choice {
 [[nodiscard]] inline std::vector<packed_tree> pack_forest(const fabric& f, collective kind, double bound,
                                                           const pack_options& options) {
     const hop_graph g = make_shard_graph(f, kind);
-    std::vector<packed_tree> trees;
+    const double target = bound * (1 - options.slack) * (1 - 1e-9);
+    std::vector<packed_tree> trees = rail_forest(g, equal_boxes(f));
+    const bool fits = options.max_trees == 0 || static_cast<int>(trees.size()) <= options.max_trees;
+    if (fits && total_rate(trees) >= target && detail::rate_of(detail::star_forest(g)) < target) { return trees; }
+    trees.clear();
     for (const rooted_tree& t : detail::choose_forest(g, bound, options)) {
         trees.push_back(hang(g, t.hops, t.root, t.GBps));
     }

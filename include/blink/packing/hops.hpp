@@ -78,6 +78,27 @@ namespace detail {
     return true;
 }
 
+/// True where the hops lead from the root to every rank (directed), or join all ranks.
+[[nodiscard]] inline bool spans(const hop_graph& g) {
+    const auto ranks = static_cast<std::size_t>(g.ranks);
+    std::vector<std::vector<int>> next(ranks);
+    for (const tree_hop& h : g.hops) {
+        next[static_cast<std::size_t>(h.parent)].push_back(h.child);
+        if (!g.directed()) { next[static_cast<std::size_t>(h.child)].push_back(h.parent); }
+    }
+    std::vector<int> reached{std::max(g.root, 0)};
+    std::vector<bool> seen(ranks, false);
+    seen[static_cast<std::size_t>(reached.front())] = true;
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+        for (const int v : next[static_cast<std::size_t>(reached[i])]) {
+            if (seen[static_cast<std::size_t>(v)]) { continue; }
+            seen[static_cast<std::size_t>(v)] = true;
+            reached.push_back(v);
+        }
+    }
+    return reached.size() == ranks;
+}
+
 } // namespace detail
 
 /// The hops of `f` as tree edges of `kind`. For an allreduce the hops between two ranks are paired, widest with

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <blink/core/error.hpp>
-#include <blink/packing/arborescence.hpp>
 #include <blink/packing/bound.hpp>
 #include <blink/packing/candidates.hpp>
 #include <blink/packing/check.hpp>
@@ -141,7 +140,7 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
         return detail::finished(std::move(p), f);
     }
     const hop_graph g = make_hop_graph(f, kind, root);
-    if (cheapest_tree(g).find(std::vector<double>(g.hops.size(), 1)).empty()) {
+    if (!detail::spans(g)) {
         throw plan_error(std::string(to_string(kind)) + ": no tree of hops" +
                          (g.directed() ? " from root " + std::to_string(root) : " that lead both ways") +
                          " spans the " + std::to_string(f.ranks) + " ranks");
