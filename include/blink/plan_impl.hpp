@@ -35,12 +35,18 @@ BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, 
         return d;
     };
     const bool search = is_rooted(kind) && root == best_root;
-    p.packing = pack(p.fabric, kind, search ? 0 : std::max(root, 0), options.pack);
+    p.packing = pack_on_any_route(p.fabric, kind, search ? 0 : std::max(root, 0), options.pack);
+    const auto own_arcs = static_cast<std::ptrdiff_t>(make_fabric(induced(machine, gpus), options.links).arcs.size());
     for (int r = 1; search && r < ranks; ++r) {
-        packing other = pack(p.fabric, kind, r, options.pack);
+        fabric routes = p.fabric;
+        routes.arcs.erase(routes.arcs.begin() + own_arcs, routes.arcs.end());
+        packing other = pack_on_any_route(routes, kind, r, options.pack);
         const bool faster = other.GBps > p.packing.GBps * (1 + 1e-9);
         const bool flatter = other.GBps > p.packing.GBps * (1 - 1e-9) && deepest(other) < deepest(p.packing);
-        if (faster || flatter) { p.packing = std::move(other); }
+        if (faster || flatter) {
+            p.packing = std::move(other);
+            p.fabric = std::move(routes);
+        }
     }
     p.schedule = make_schedule(p.packing);
     p.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
