@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -202,6 +203,8 @@ class switch_splitter {
     struct rounds {
         std::vector<std::pair<int, int>> far;  ///< between ends that nothing else joins
         std::vector<std::pair<int, int>> near; ///< between others
+        double partners = 0;                   ///< with so many far ends each end is paired first
+        double ports = 0;
     };
 
     [[nodiscard]] rounds ways_past(int w) const {
@@ -210,14 +213,27 @@ class switch_splitter {
             if (units_[pair(v, w)] > 0 || units_[pair(w, v)] > 0) { ports.push_back(v); }
         }
         rounds order;
-        for (std::size_t shift = 1; shift < ports.size(); ++shift) {
-            for (std::size_t i = 0; i < ports.size(); ++i) {
-                const int u = ports[i];
-                const int v = ports[(i + shift) % ports.size()];
-                if (!(units_[pair(u, w)] > 0 && units_[pair(w, v)] > 0)) { continue; }
-                (strangers(u, v, w) ? order.far : order.near).emplace_back(u, v);
+        std::vector<std::size_t> shifts(ports.size());
+        std::iota(shifts.begin(), shifts.end(), std::size_t{0});
+        for (int pass = 0; pass < 2; ++pass) {
+            order.far.clear();
+            order.near.clear();
+            for (const std::size_t shift : shifts) {
+                for (std::size_t i = 0; shift > 0 && i < ports.size(); ++i) {
+                    const int u = ports[i];
+                    const int v = ports[(i + shift) % ports.size()];
+                    if (!(units_[pair(u, w)] > 0 && units_[pair(w, v)] > 0)) { continue; }
+                    (strangers(u, v, w) ? order.far : order.near).emplace_back(u, v);
+                }
             }
+            // Behind ports stand groups of equal size, if any: like goes with like in other groups first, so that there
+            // are few hops and wide ones.
+            const std::size_t group = ports.size() - order.far.size() / std::max<std::size_t>(1, ports.size());
+            order.partners = std::max(1.0, static_cast<double>(ports.size() / group) - 1);
+            if (order.far.empty() || group == 1) { break; }
+            std::stable_partition(shifts.begin(), shifts.end(), [&](std::size_t s) { return s % group == 0; });
         }
+        order.ports = static_cast<double>(ports.size());
         return order;
     }
 
@@ -225,7 +241,8 @@ class switch_splitter {
     template <class Visit>
     void in_turn(int w, const rounds& order, Visit visit) {
         for (const auto* ways : {&order.far, &order.near}) {
-            const double even = std::ceil(into(w) / std::max(1.0, static_cast<double>(ways->size())));
+            const double partners = ways == &order.far ? order.partners : order.ports - 1;
+            const double even = std::ceil(into(w) / std::max(1.0, order.ports * partners));
             for (const double most : {even, trees_ + into(w)}) {
                 for (const auto& [u, v] : *ways) { visit(u, v, most); }
             }
