@@ -178,7 +178,7 @@ class best_trees {
         if (f.ranks == 2 && !g.directed() && options.max_trees != 1) { trees = halved(g, trees); }
         return best.offer(std::move(trees));
     };
-    const bool first = g.direct || f.ranks <= searched_first;
+    const bool first = g.direct || (!g.directed() && f.ranks <= searched_first);
     if (first && search()) { return std::move(best).take(); }
     if (best.offer(g.directed() ? split_packing(f, p.kind, p.root, p.bound.GBps, options)
                                 : forest_both_ways(f, target, options))) {

@@ -163,7 +163,7 @@ enum class crossing : unsigned char {
         const bool alone = rail == rails - 1 && rails % 2 == 1;
         const int partner = alone ? rail : rail ^ 1;
         const std::vector<int>& pair = rail % 2 == 0 ? first : second;
-        const std::vector<int>& parent = shape == crossing::star ? star
+        const std::vector<int>& parent = shape == crossing::star                ? star
                                          : shape == crossing::sequence || alone ? chain
                                                                                 : pair;
         trees.begin(root);

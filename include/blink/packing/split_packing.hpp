@@ -9,6 +9,7 @@
 #include <blink/packing/eigen.hpp>
 #include <blink/packing/exact.hpp>
 #include <blink/packing/hops.hpp>
+#include <blink/packing/lookahead.hpp>
 #include <blink/packing/packing.hpp>
 #include <blink/packing/rooting.hpp>
 #include <blink/packing/switch_splitting.hpp>
@@ -83,8 +84,11 @@ struct unit_tree {
 /// rank that all trees start from.
 [[nodiscard]] inline hop_graph unit_graph(const std::vector<split_hop>& hops, const unit_demand& demand, int ranks) {
     const bool sharded = demand.root >= ranks;
-    hop_graph g{ranks + (sharded ? 1 : 0), sharded ? ranks : demand.root, true,
-                Eigen::ArrayXd(static_cast<Eigen::Index>(hops.size())), {}};
+    hop_graph g{ranks + (sharded ? 1 : 0),
+                sharded ? ranks : demand.root,
+                true,
+                Eigen::ArrayXd(static_cast<Eigen::Index>(hops.size())),
+                {}};
     for (std::size_t i = 0; i < hops.size(); ++i) {
         g.capacity[static_cast<Eigen::Index>(i)] = hops[i].units;
         const int parent = hops[i].from == demand.root ? g.root : hops[i].from;
@@ -93,53 +97,97 @@ struct unit_tree {
     return g;
 }
 
-/// Trees for all units. Each takes as many units as finds a tree, halving until one does; the roots take turns.
-[[nodiscard]] inline std::vector<unit_tree> grow_units(const hop_graph& g, const unit_demand& demand, int ranks) {
-    const bool sharded = g.ranks > ranks;
-    std::vector<int> start(static_cast<std::size_t>(ranks), -1);
-    std::vector<double> left(static_cast<std::size_t>(ranks), 0);
-    for (int h = 0; sharded && h < static_cast<int>(g.hops.size()); ++h) {
-        const tree_hop& hop = g.hops[static_cast<std::size_t>(h)];
-        if (hop.parent == g.root) { start[static_cast<std::size_t>(hop.child)] = h; }
+/// Grows the trees of a unit graph one by one, the roots in turn.
+class unit_grower {
+  public:
+    unit_grower(const hop_graph& g, const unit_demand& demand, int ranks)
+        : graph_(&g), ahead_(g), room_(g.capacity), rest_(demand.trees), start_(at(ranks), -1), left_(at(ranks), 0) {
+        const bool sharded = g.ranks > ranks;
+        for (int h = 0; sharded && h < static_cast<int>(g.hops.size()); ++h) {
+            const tree_hop& hop = g.hops[at(h)];
+            if (hop.parent == g.root) { start_[at(hop.child)] = h; }
+        }
+        for (int r = 0; r < ranks; ++r) { left_[at(r)] = sharded || r == g.root ? demand.each : 0; }
+        amount_ = left_;
     }
-    if (sharded) {
-        std::fill(left.begin(), left.end(), demand.each);
-    } else {
-        left[static_cast<std::size_t>(g.root)] = demand.each;
-    }
-    std::vector<unit_tree> trees;
-    Eigen::ArrayXd room = g.capacity;
-    std::vector<double> amount = left;
-    for (double rest = demand.trees; rest > 0;) {
-        for (int r = 0; r < ranks; ++r) {
-            const auto at = static_cast<std::size_t>(r);
-            amount[at] = std::min(amount[at], left[at]);
-            if (!(left[at] > 0)) { continue; }
-            while (true) {
-                Eigen::ArrayXd trial = room;
-                hop_tree tree = grow_arborescence(g, trial, rest - amount[at], start[at], amount[at]);
-                if (!tree.empty()) {
-                    if (sharded) { tree.erase(std::find(tree.begin(), tree.end(), start[at])); }
-                    const auto same = std::find_if(trees.begin(), trees.end(), [&](const unit_tree& t) {
-                        return t.root == r && t.hops == tree;
-                    });
-                    if (same != trees.end()) {
-                        same->units += amount[at];
-                    } else {
-                        trees.push_back({r, amount[at], std::move(tree)});
-                    }
-                    room = std::move(trial);
-                    break;
-                }
-                if (amount[at] <= 1) { return {}; }
-                amount[at] = std::ceil(amount[at] / 2);
+
+    [[nodiscard]] std::vector<unit_tree> run() && {
+        while (rest_ > 0) {
+            for (int r = 0; r < static_cast<int>(left_.size()); ++r) {
+                if (left_[at(r)] > 0 && !grow(r)) { return {}; }
             }
-            rest -= amount[at];
-            left[at] -= amount[at];
+        }
+        return std::move(trees_);
+    }
+
+  private:
+    [[nodiscard]] static std::size_t at(int i) noexcept { return static_cast<std::size_t>(i); }
+
+    /// A tree of `root` with as many units as finds one, halving until one does.
+    [[nodiscard]] bool grow(int root) {
+        double& left = left_[at(root)];
+        double& amount = amount_[at(root)];
+        amount = std::min(amount, left);
+        while (true) {
+            Eigen::ArrayXd trial = room_;
+            hop_tree tree = grow_arborescence(*graph_, trial, rest_ - amount, start_[at(root)], amount);
+            if (!tree.empty()) {
+                room_ = std::move(trial);
+                rest_ -= amount;
+                left -= amount;
+                const double extra = more_of(tree, left, amount);
+                for (const int h : tree) { room_[h] -= extra; }
+                rest_ -= extra;
+                left -= extra;
+                add(root, amount + extra, std::move(tree));
+                return true;
+            }
+            if (amount <= 1) { return false; }
+            amount = std::ceil(amount / 2);
         }
     }
-    return trees;
-}
+
+    /// How many units more the tree can take, where it found few of many: the number of trees stays small even if the
+    /// units are very fine.
+    [[nodiscard]] double more_of(const hop_tree& tree, double left, double amount) {
+        constexpr double many = 8;
+        if (left <= many * amount) { return 0; }
+        double most = std::min(left, rest_);
+        for (const int h : tree) { most = std::min(most, room_[h]); }
+        double fits = 0;
+        while (fits < most) {
+            const double middle = std::ceil((fits + most) / 2);
+            Eigen::ArrayXd trial = room_;
+            for (const int h : tree) { trial[h] -= middle; }
+            if (ahead_.carries(trial, rest_ - middle)) {
+                fits = middle;
+            } else {
+                most = middle - 1;
+            }
+        }
+        return fits;
+    }
+
+    void add(int root, double units, hop_tree tree) {
+        if (const int s = start_[at(root)]; s >= 0) { tree.erase(std::find(tree.begin(), tree.end(), s)); }
+        const auto same = std::find_if(trees_.begin(), trees_.end(),
+                                       [&](const unit_tree& t) { return t.root == root && t.hops == tree; });
+        if (same != trees_.end()) {
+            same->units += units;
+        } else {
+            trees_.push_back({root, units, std::move(tree)});
+        }
+    }
+
+    const hop_graph* graph_;
+    lookahead ahead_;
+    Eigen::ArrayXd room_;
+    double rest_;                ///< units that have no tree yet
+    std::vector<int> start_;     ///< hop into each root where all are one; else -1
+    std::vector<double> left_;   ///< units of each root that have no tree yet
+    std::vector<double> amount_; ///< units that the root's last tree was grown with
+    std::vector<unit_tree> trees_;
+};
 
 } // namespace detail
 
@@ -162,7 +210,7 @@ struct routed_trees {
     const std::vector<split_hop> hops = split_switches(demand, f);
     if (hops.empty()) { return {}; }
     hop_graph g = detail::unit_graph(hops, demand, f.ranks);
-    const std::vector<detail::unit_tree> grown = detail::grow_units(g, demand, f.ranks);
+    const std::vector<detail::unit_tree> grown = detail::unit_grower(g, demand, f.ranks).run();
 
     detail::arc_finder arcs(f);
     std::vector<bool> used(hops.size(), false);

@@ -213,6 +213,7 @@ class switch_splitter {
             if (units_[pair(v, w)] > 0 || units_[pair(w, v)] > 0) { ports.push_back(v); }
         }
         rounds order;
+        if (ports.empty()) { return order; }
         std::vector<std::size_t> shifts(ports.size());
         std::iota(shifts.begin(), shifts.end(), std::size_t{0});
         for (int pass = 0; pass < 2; ++pass) {
@@ -228,7 +229,7 @@ class switch_splitter {
             }
             // Behind ports stand groups of equal size, if any: like goes with like in other groups first, so that there
             // are few hops and wide ones.
-            const std::size_t group = ports.size() - order.far.size() / std::max<std::size_t>(1, ports.size());
+            const std::size_t group = ports.size() - order.far.size() / ports.size();
             order.partners = std::max(1.0, static_cast<double>(ports.size() / group) - 1);
             if (order.far.empty() || group == 1) { break; }
             std::stable_partition(shifts.begin(), shifts.end(), [&](std::size_t s) { return s % group == 0; });
@@ -304,9 +305,9 @@ class switch_splitter {
     std::vector<int> edge_;              ///< of the network
     std::vector<std::vector<way>> ways_; ///< that the units of a pair take
     int edges_ = 0;
-    int suspect_ = 0;                       ///< the rank that fell short last
-    std::vector<bool> short_;               ///< the cut that showed it
-    std::vector<std::vector<bool>> tight_;  ///< sets that cannot spare a unit
+    int suspect_ = 0;                      ///< the rank that fell short last
+    std::vector<bool> short_;              ///< the cut that showed it
+    std::vector<std::vector<bool>> tight_; ///< sets that cannot spare a unit
 };
 
 } // namespace detail

@@ -116,7 +116,7 @@ class unit_search {
                                               const pack_options& options) {
     constexpr int few = 16;
     constexpr int exact = 128;
-    constexpr int fine = 1 << 22; // rounding is then next to nothing
+    constexpr int fine = 1 << 26; // rounding is then next to nothing
     detail::unit_search search(f, kind, root);
     const double target = bound * (1 - options.slack);
     const bool limited = options.max_trees > 0;
@@ -131,8 +131,8 @@ class unit_search {
     }
     if (limited) { return best; }
     const double trees = static_cast<double>(fine) * search.roots();
-    for (const double rate : {target, bound * (1 - 2e-7), bound * (1 - 1e-6)}) {
-        if (rate <= bound && search.fits(fine, rate / trees)) { return search.demand(fine, rate / trees); }
+    for (const double rate : {std::min(target, bound * (1 - 1e-8)), bound * (1 - 1e-7), bound * (1 - 1e-6)}) {
+        if (search.fits(fine, rate / trees)) { return search.demand(fine, rate / trees); }
     }
     return best;
 }

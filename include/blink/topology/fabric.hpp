@@ -85,7 +85,16 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
             }
         }
         for (int target = 0; target < g.gpu_count(); ++target) {
-            if (target == source || seen[static_cast<std::size_t>(target)].by == -1) { continue; }
+            const reached& there = seen[static_cast<std::size_t>(target)];
+            if (target == source || there.by == -1) { continue; }
+            if (there.hops == 1) {
+                for (const int index : out[static_cast<std::size_t>(source)]) {
+                    if (f.links[static_cast<std::size_t>(index)].to == target) {
+                        f.arcs.push_back({source, target, {index}});
+                    }
+                }
+                continue;
+            }
             arc a{source, target, {}};
             for (int v = target; v != source;) {
                 const int index = seen[static_cast<std::size_t>(v)].by;
