@@ -159,9 +159,9 @@ class best_trees {
 /// Trees of an allgather, used both ways. Half of its rate can be all that an allreduce reaches, or less.
 [[nodiscard]] inline routed_trees forest_both_ways(const fabric& f, double target, const pack_options& options) {
     const double most = forest_bound(f, collective::allgather).GBps;
-    if (!(most > 0) || most < 2 * target * (1 - 1e-9)) { return {}; }
+    if (!(most > 0)) { return {}; }
     pack_options one_way = options;
-    one_way.slack = std::max(0.0, 1 - 2 * target / most);
+    if (most >= 2 * target) { one_way.slack = 1 - 2 * target / most; }
     return split_packing(f, collective::allreduce, 0, most, one_way);
 }
 

@@ -161,4 +161,25 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
     return f;
 }
 
+/// Adds a hop over a route of its own.
+/// @throw plan_error where the route is no way from the one rank to the other through switches alone
+inline void add_hop(fabric& f, arc a) {
+    const std::string what = "hop " + std::to_string(a.from) + " -> " + std::to_string(a.to);
+    int v = a.from;
+    for (const int l : a.route) {
+        if (l < 0 || l >= static_cast<int>(f.links.size())) {
+            throw plan_error(what + ": there is no link " + std::to_string(l));
+        }
+        const link& next = f.links[static_cast<std::size_t>(l)];
+        if (next.from != v || (v != a.from && v < f.ranks)) {
+            throw plan_error(what + ": link " + std::to_string(l) + " does not lead on from " + std::to_string(v));
+        }
+        v = next.to;
+    }
+    if (v != a.to || a.from == a.to || a.from < 0 || a.from >= f.ranks || a.to >= f.ranks) {
+        throw plan_error(what + ": the route leads to " + std::to_string(v));
+    }
+    f.arcs.push_back(std::move(a));
+}
+
 } // namespace blink
