@@ -110,18 +110,20 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
 [[nodiscard]] inline std::vector<int> unreachable_ranks(const fabric& f) {
     std::vector<int> missing;
     for (const bool forward : {true, false}) {
+        std::vector<std::vector<int>> next(static_cast<std::size_t>(f.ranks));
+        for (const arc& a : f.arcs) {
+            next[static_cast<std::size_t>(forward ? a.from : a.to)].push_back(forward ? a.to : a.from);
+        }
         std::vector<bool> seen(static_cast<std::size_t>(f.ranks), false);
         std::vector<int> stack{0};
         seen[0] = true;
         while (!stack.empty()) {
             const int v = stack.back();
             stack.pop_back();
-            for (const arc& a : f.arcs) {
-                const auto [from, to] = forward ? std::pair{a.from, a.to} : std::pair{a.to, a.from};
-                if (from == v && !seen[static_cast<std::size_t>(to)]) {
-                    seen[static_cast<std::size_t>(to)] = true;
-                    stack.push_back(to);
-                }
+            for (const int to : next[static_cast<std::size_t>(v)]) {
+                if (seen[static_cast<std::size_t>(to)]) { continue; }
+                seen[static_cast<std::size_t>(to)] = true;
+                stack.push_back(to);
             }
         }
         for (int v = 0; v < f.ranks; ++v) {
