@@ -1,12 +1,16 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Time to plan: one packing of whole machines, and the slowest over all fragments of the DGX-1.
+/// Time to plan: one packing of whole machines, the slowest over all fragments of the DGX-1, plans of many boxes with
+/// and without slack, and the bounds alone of a thousand GPUs.
 #include <blink/packing/pack.hpp>
+#include <blink/plan.hpp>
+#include <blink/topology/machines.hpp>
 
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -26,6 +30,38 @@ void plan_machine(benchmark::State& state, const topology& box, collective kind)
     state.counters["candidates"] = p.weights.candidates;
     state.counters["trees"] = static_cast<double>(p.trees.size());
     state.counters["of_bound"] = p.GBps / p.bound.GBps;
+}
+
+/// From the machine to the schedule, the root searched too.
+void plan_all(benchmark::State& state, const topology& machine, collective kind, double slack) {
+    std::vector<int> gpus(static_cast<std::size_t>(machine.gpu_count()));
+    std::iota(gpus.begin(), gpus.end(), 0);
+    plan p{machine, {}, {}, {}, {}, {}, 0};
+    for (auto _ : state) {
+        p = make_plan(machine, gpus, kind, best_root, {.links = {}, .pack = {.slack = slack}});
+        benchmark::DoNotOptimize(p);
+    }
+    state.counters["trees"] = static_cast<double>(p.packing.trees.size());
+    state.counters["of_bound"] = p.packing.GBps / p.packing.bound.GBps;
+}
+
+/// Boxes without their first GPU, which have no rails: the general way.
+void plan_fragment(benchmark::State& state, const topology& machine, collective kind) {
+    std::vector<int> gpus(static_cast<std::size_t>(machine.gpu_count() - 1));
+    std::iota(gpus.begin(), gpus.end(), 1);
+    fabric f = make_fabric(induced(machine, gpus));
+    packing p;
+    for (auto _ : state) {
+        p = pack_on_any_route(f, kind, 0);
+        benchmark::DoNotOptimize(p);
+    }
+    state.counters["trees"] = static_cast<double>(p.trees.size());
+    state.counters["of_bound"] = p.GBps / p.bound.GBps;
+}
+
+void bound_alone(benchmark::State& state, const topology& machine, collective kind) {
+    const fabric f = make_fabric(machine);
+    for (auto _ : state) { benchmark::DoNotOptimize(bound(f, kind, 0)); }
 }
 
 /// Every fragment and root once a round; the counters are over the rounds' packings, in microseconds.
@@ -70,6 +106,34 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark("dgx1p/fragments", [](benchmark::State& s) {
         plan_fragments(s, boxes::dgx1p(), boxes::dgx1p_fragments);
     })->Unit(benchmark::kMillisecond);
+    constexpr collective all[] = {collective::broadcast, collective::reduce, collective::allreduce,
+                                  collective::allgather, collective::reduce_scatter};
+    for (const std::string name : {"dgx1p", "dgx1v", "dgx2", "dgx_a100", "mi250", "dgx_a100x2", "dgx_a100x4",
+                                   "dgx_a100x8", "hgx_h100x2", "hgx_h100x4", "hgx_h100x8", "hgx_h100x16"}) {
+        for (const collective kind : all) {
+            for (const double slack : {0.05, 0.0}) {
+                const std::string label =
+                    "plan/" + name + "/" + std::string(to_string(kind)) + "/slack:" + (slack > 0 ? "0.05" : "0");
+                benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& s) {
+                    plan_all(s, machine_named(name), kind, slack);
+                })->Unit(benchmark::kMillisecond);
+            }
+        }
+    }
+    for (const std::string name : {"dgx_a100x2", "dgx_a100x4", "dgx_a100x8"}) {
+        for (const collective kind : all) {
+            const std::string label = "all_but_one/" + name + "/" + std::string(to_string(kind));
+            benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& s) {
+                plan_fragment(s, machine_named(name), kind);
+            })->Unit(benchmark::kMillisecond);
+        }
+    }
+    for (const collective kind : all) {
+        const std::string label = "bound/1024_gpus/" + std::string(to_string(kind));
+        benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& s) {
+            bound_alone(s, boxes_of(hgx_h100, 128, 50, "hgx_h100x128"), kind);
+        })->Unit(benchmark::kMillisecond);
+    }
     benchmark::RunSpecifiedBenchmarks();
     return 0;
 }

@@ -13,11 +13,36 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace blink {
+
+namespace detail {
+
+/// Ranks worth trying as the root: all, or on large machines the first of each sort, by the widths of their own links.
+[[nodiscard]] inline std::vector<int> root_candidates(const fabric& f) {
+    constexpr int few = 128;
+    std::vector<std::vector<double>> widths(static_cast<std::size_t>(f.ranks));
+    for (const link& l : f.links) {
+        if (l.from < f.ranks) { widths[static_cast<std::size_t>(l.from)].push_back(l.GBps); }
+        if (l.to < f.ranks) { widths[static_cast<std::size_t>(l.to)].push_back(-l.GBps); }
+    }
+    std::set<std::vector<double>> known;
+    std::vector<int> candidates;
+    for (int r = 0; r < f.ranks; ++r) {
+        auto& own = widths[static_cast<std::size_t>(r)];
+        std::sort(own.begin(), own.end());
+        if (known.insert(own).second || f.ranks <= few) { candidates.push_back(r); }
+    }
+    return candidates;
+}
+
+} // namespace detail
 
 BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, collective kind, int root,
                             const plan_options& options) {
@@ -35,12 +60,20 @@ BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, 
         return d;
     };
     const bool search = is_rooted(kind) && root == best_root;
-    p.packing = pack(p.fabric, kind, search ? 0 : std::max(root, 0), options.pack);
-    for (int r = 1; search && r < ranks; ++r) {
-        packing other = pack(p.fabric, kind, r, options.pack);
+    const auto own_arcs = static_cast<std::ptrdiff_t>(p.fabric.arcs.size());
+    p.packing = pack_on_any_route(p.fabric, kind, search ? 0 : std::max(root, 0), options.pack);
+    const std::vector<int> roots = search ? detail::root_candidates(p.fabric) : std::vector<int>{0};
+    for (const int r : roots) {
+        if (r == 0) { continue; }
+        fabric routes = p.fabric;
+        routes.arcs.erase(routes.arcs.begin() + own_arcs, routes.arcs.end());
+        packing other = pack_on_any_route(routes, kind, r, options.pack);
         const bool faster = other.GBps > p.packing.GBps * (1 + 1e-9);
         const bool flatter = other.GBps > p.packing.GBps * (1 - 1e-9) && deepest(other) < deepest(p.packing);
-        if (faster || flatter) { p.packing = std::move(other); }
+        if (faster || flatter) {
+            p.packing = std::move(other);
+            p.fabric = std::move(routes);
+        }
     }
     p.schedule = make_schedule(p.packing);
     p.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

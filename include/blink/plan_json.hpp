@@ -6,7 +6,8 @@
 /// The document is the object that `blink-plan --format json` prints, in which ranks are the machine's GPUs as given,
 /// with more members from which the plan is rebuilt: `machine` (Blink's topology JSON), `links`, the `hops` of each
 /// tree, and `schedule`, in which ranks count from 0 in the order of `ranks` and hops are those of the fabric that
-/// `machine`, `ranks` and `links` give. What was loaded is verified before anybody gets it.
+/// `machine`, `ranks` and `links` give, followed by those of `routes`, where there are any. What was loaded is verified
+/// before anybody gets it.
 #pragma once
 
 #include <blink/core/error.hpp>
@@ -87,10 +88,26 @@ namespace detail {
             {"seconds", p.seconds}};
 }
 
+namespace detail {
+
+/// The hops of a plan that its machine's fabric does not have by itself: ranks from 0, links as in the fabric.
+[[nodiscard]] inline json::array routes_json(const plan& p) {
+    json::array routes;
+    const std::size_t own = make_fabric(induced(p.machine, p.gpus), p.links).arcs.size();
+    for (std::size_t i = own; i < p.fabric.arcs.size(); ++i) {
+        const arc& a = p.fabric.arcs[i];
+        routes.emplace_back(json::object{{"from", a.from}, {"to", a.to}, {"links", json::value::list(a.route)}});
+    }
+    return routes;
+}
+
+} // namespace detail
+
 /// The whole plan: `plan_report` and what loading needs.
 [[nodiscard]] inline json::value to_json(const plan& p) {
     json::object o = plan_report(p);
     o.emplace_back("links", to_string(p.links));
+    if (json::array routes = detail::routes_json(p); !routes.empty()) { o.emplace_back("routes", std::move(routes)); }
     o.emplace_back("schedule", to_json(p.schedule));
     o.emplace_back("machine", to_json(p.machine));
     return o;
@@ -109,6 +126,7 @@ class plan_reader {
         p.gpus = at_line("ranks", [&](const json::value& v) { return ints(v, 0, p.machine.gpu_count() - 1); });
         p.fabric =
             at_line("ranks", [&](const json::value&) { return make_fabric(induced(p.machine, p.gpus), p.links); });
+        add_routes(p.fabric);
         p.schedule = at_line("schedule", [&](const json::value& v) { return schedule_from(v); });
         p.packing = packed(p);
         p.seconds = d_.at("seconds").as_number();
@@ -143,6 +161,20 @@ class plan_reader {
             throw json::format_error(v.line(), "found " + v.dump() + ", expected auto, nvlink, pcie or all");
         }
         return static_cast<link_choice>(at - link_choice_names.begin());
+    }
+
+    /// Plans of machines without other routes have no such member.
+    void add_routes(fabric& f) const {
+        const json::value* routes = d_.find("routes");
+        if (routes == nullptr) { return; }
+        for (const json::value& v : routes->as_array()) {
+            try {
+                add_hop(f, {v.at("from").as_int(0, f.ranks - 1), v.at("to").as_int(0, f.ranks - 1),
+                            ints(v.at("links"), 0, static_cast<int>(f.links.size()) - 1)});
+            } catch (const json::format_error&) { throw; } catch (const error& e) {
+                throw json::format_error(v.line(), std::string("\"routes\": ") + e.what());
+            }
+        }
     }
 
     [[nodiscard]] packing packed(const plan& p) const {

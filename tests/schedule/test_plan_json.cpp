@@ -79,6 +79,24 @@ TEST_CASE("what the planner makes is equal after it was written and read") {
     }
 }
 
+TEST_CASE("a plan over other routes than the shortest keeps them, and broken ones are refused") {
+    blink::topology machine("chips", 4, std::vector<blink::vertex_kind>(2, blink::vertex_kind::nvswitch));
+    for (int v = 0; v < 4; ++v) {
+        machine.connect({v, 4, 25});
+        machine.connect({v, 5, 25});
+    }
+    const blink::plan p = blink::make_plan(machine, std::vector<int>{2, 0, 1, 3}, collective::allgather);
+    CHECK(p.packing.GBps == doctest::Approx(200.0 / 3));
+    REQUIRE(p.fabric.arcs.size() > 12);
+    const std::string text = text_of(p);
+    check_equal(p, blink::plan_from_json(text, "x"));
+    const auto& route = p.fabric.arcs[12].route;
+    const std::string links = "[" + std::to_string(route[0]) + ", " + std::to_string(route[1]) + "]";
+    CHECK(refusal(text, "\"links\": " + links, "\"links\": [" + std::to_string(route[0]) + "]")
+              .find("\"routes\": hop ") != std::string::npos);
+    CHECK(refusal(text, "\"links\": " + links, "\"links\": [999]").find("found 999") != std::string::npos);
+}
+
 TEST_CASE("plans on every named machine are equal after they were written and read") {
     for (const std::string& name : blink::machine_names()) {
         for (const auto links : {blink::link_choice::automatic, blink::link_choice::all}) {

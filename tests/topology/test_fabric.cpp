@@ -120,6 +120,37 @@ TEST_CASE("PCIe alone joins all GPUs of every machine that has a PCIe tree") {
     }
 }
 
+TEST_CASE("parallel wires are a hop each") {
+    topology g{"two wires", 2};
+    g.connect({0, 1, 25});
+    g.connect({0, 1, 10});
+    const fabric f = make_fabric(g);
+    CHECK(f.arcs.size() == 4);
+    check_routes(f);
+}
+
+TEST_CASE("a hop may be added over any way through switches, and over nothing else") {
+    topology g{"two switches", 3, std::vector<vertex_kind>(2, vertex_kind::nvswitch)};
+    for (int v = 0; v < 3; ++v) {
+        g.connect({v, 3, 25});
+        g.connect({v, 4, 25});
+    }
+    fabric f = make_fabric(g);
+    const auto link_between = [&](int from, int to) {
+        const auto at = std::ranges::find_if(f.links, [&](const link& l) { return l.from == from && l.to == to; });
+        return static_cast<int>(at - f.links.begin());
+    };
+    add_hop(f, {0, 1, {link_between(0, 4), link_between(4, 1)}});
+    CHECK(f.arcs.size() == 7);
+    check_routes(f);
+    CHECK_THROWS_AS(add_hop(f, {0, 1, {link_between(0, 4), link_between(4, 2)}}), plan_error);
+    CHECK_THROWS_AS(add_hop(f, {0, 1, {link_between(0, 3), link_between(4, 1)}}), plan_error);
+    CHECK_THROWS_AS(add_hop(f, {0, 1, {99}}), plan_error);
+    CHECK_THROWS_AS(add_hop(f, {0, 3, {link_between(0, 3)}}), plan_error);
+    const std::vector<int> over_a_rank{link_between(0, 3), link_between(3, 2), link_between(2, 4), link_between(4, 1)};
+    CHECK_THROWS_AS(add_hop(f, {0, 1, over_a_rank}), plan_error);
+}
+
 TEST_CASE("a single rank needs no hops") { CHECK(make_fabric(induced(dgx1v, std::vector{5})).arcs.empty()); }
 
 TEST_CASE("NVLink joins 181 of the 219 subsets of three to eight GPUs of a DGX-1") {

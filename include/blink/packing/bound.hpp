@@ -119,6 +119,7 @@ class partition_search {
     }
 
     [[nodiscard]] const certificate& best() const noexcept { return best_; }
+    [[nodiscard]] const fabric& graph() const noexcept { return fabric_; }
 
   private:
     const fabric& fabric_;
@@ -172,19 +173,42 @@ inline void offer_merges(partition_search& search, std::vector<std::vector<int>>
     return parts;
 }
 
+/// Offers the sets that limit an allgather, where they are a partition. No partition is tighter than half of the
+/// allgather's bound, so one that gives just that ends the search.
+inline bool offer_full_sets(partition_search& search) {
+    const fabric& f = search.graph();
+    const double rate = forest_bound(f, collective::allgather).GBps;
+    if (!(rate > 0)) { return false; }
+    auto parts = full_sets(f, rate);
+    std::size_t covered = 0;
+    for (const auto& part : parts) { covered += part.size(); }
+    if (static_cast<int>(covered) != f.ranks) { return false; }
+    std::sort(parts.begin(), parts.end());
+    search.offer(std::move(parts));
+    return search.best().GBps <= rate / 2 * (1 + 1e-9);
+}
+
+/// Up to so many ranks are merged one by one in search of a tight partition.
+inline constexpr int merged_ranks = 32;
+
 } // namespace detail
 
-/// Bound of an allreduce. On direct links the tightest of all partitions; with switches the tightest of a family
-/// (ranks alone, greedy merges from there and from the groups at one switch, every smallest cut between ranks).
+/// Bound of an allreduce. On direct links the tightest of all partitions; with switches the tightest of a family (the
+/// sets that limit an allgather, ranks alone, greedy merges from there and from the groups at one switch, every
+/// smallest cut between ranks).
 [[nodiscard]] inline certificate allreduce_bound(const fabric& f) {
     detail::partition_search search(f);
     if (detail::joins_ranks_only(f)) {
         weak_partition weakest = weakest_partition(detail::between_ranks(f));
         search.offer(std::move(weakest.parts));
-    } else {
+    } else if (!detail::offer_full_sets(search)) {
         std::vector<std::vector<int>> alone;
         for (int v = 0; v < f.ranks; ++v) { alone.push_back({v}); }
-        detail::offer_merges(search, std::move(alone));
+        if (f.ranks <= detail::merged_ranks) {
+            detail::offer_merges(search, std::move(alone));
+        } else {
+            search.offer(std::move(alone));
+        }
         detail::offer_merges(search, detail::switch_groups(f));
     }
     // A part must also get the whole result in, and its own contribution out: where the two directions of the links

@@ -18,12 +18,14 @@
 
 namespace blink {
 
-/// Grows one arborescence of one unit that leaves room for `rest` units more, flat where there is a choice.
+/// Grows one arborescence of `amount` units that leaves room for `rest` units more, flat where there is a choice.
 /// @param g direct and directed
 /// @param room in units, whole numbers; the tree's unit is taken off
 /// @param start hop of the root that the tree begins with, and the only one it may have there; -1 leaves all free
-/// @return empty where `room` does not carry rest + 1 units
-[[nodiscard]] inline hop_tree grow_arborescence(const hop_graph& g, Eigen::ArrayXd& room, double rest, int start = -1) {
+/// @param amount one unit always finds its tree; more may not, even where the room carries it
+/// @return empty where `room` does not carry rest + amount units; what is left of `room` is then of no use
+[[nodiscard]] inline hop_tree grow_arborescence(const hop_graph& g, Eigen::ArrayXd& room, double rest, int start = -1,
+                                                double amount = 1) {
     lookahead ahead(g);
     hop_tree tree;
     std::vector<int> level(static_cast<std::size_t>(g.ranks), -1);
@@ -31,7 +33,7 @@ namespace blink {
     std::vector<bool> unsafe(g.hops.size(), false);
     if (start >= 0) {
         const tree_hop& hop = g.hops[static_cast<std::size_t>(start)];
-        for (const int l : hop.loads) { room[l] -= 1; }
+        for (const int l : hop.loads) { room[l] -= amount; }
         level[static_cast<std::size_t>(hop.child)] = 1;
         tree.push_back(start);
         for (std::size_t h = 0; h < g.hops.size(); ++h) { unsafe[h] = g.hops[h].parent == g.root; }
@@ -45,19 +47,19 @@ namespace blink {
             if (from < 0 || level[static_cast<std::size_t>(hop.child)] >= 0 || unsafe[static_cast<std::size_t>(h)]) {
                 continue;
             }
-            if (g.width(h, room) < 1 - 1e-9) { continue; }
+            if (g.width(h, room) < amount * (1 - 1e-9)) { continue; }
             if (next < 0 || from < level[static_cast<std::size_t>(g.hops[static_cast<std::size_t>(next)].parent)]) {
                 next = h;
             }
         }
         if (next < 0) { return {}; }
         const tree_hop& hop = g.hops[static_cast<std::size_t>(next)];
-        for (const int l : hop.loads) { room[l] -= 1; }
+        for (const int l : hop.loads) { room[l] -= amount; }
         ahead.set(next, room);
         if (rest > 0 && !ahead.delivers_to(hop.child, rest)) {
             // What is unsafe now stays so: later steps only take more room away.
             unsafe[static_cast<std::size_t>(next)] = true;
-            for (const int l : hop.loads) { room[l] += 1; }
+            for (const int l : hop.loads) { room[l] += amount; }
             ahead.set(next, room);
             continue;
         }

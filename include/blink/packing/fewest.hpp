@@ -191,6 +191,7 @@ class fewest_trees {
             const candidate_tree& tree = pool_[static_cast<std::size_t>(i)];
             for (double rate = -negated; rate >= least; --rate) {
                 if (rate == last_rate && i <= last) { continue; }
+                --left_;
                 tree.take(room_, rate);
                 chosen_.push_back({tree.hops, rate});
                 const bool done = rate >= target;

@@ -14,6 +14,7 @@
 #include <blink/packing/hops.hpp>
 #include <blink/packing/linear.hpp>
 #include <blink/packing/packing.hpp>
+#include <blink/packing/rails.hpp>
 #include <blink/packing/rooting.hpp>
 #include <blink/packing/whole_forest.hpp>
 
@@ -145,12 +146,10 @@ class forest_choice {
 
 /// The first of the ways above that keeps the slack with few enough trees, else the best of what they found.
 [[nodiscard]] inline forest choose_forest(const hop_graph& g, double bound, const pack_options& options) {
-    const double target = bound * (1 - options.slack);
-    forest_choice choice(target, options.max_trees);
-    if (choice.offer(star_forest(g))) { return choice.best(); }
+    forest_choice choice(bound * (1 - options.slack), options.max_trees);
     const int fitting = options.max_trees > 0 ? options.max_trees : std::max(many_trees, g.ranks);
     if (g.direct) {
-        const double low = options.max_trees > 0 ? 0 : target;
+        const double low = options.max_trees > 0 ? 0 : bound * (1 - options.slack);
         const int most = options.max_trees > 0 ? std::min(most_each, 3 * fitting / g.ranks) : most_each;
         int tries_left = 4;
         for (int each = 1; each <= most && tries_left > 0; ++each) {
@@ -165,19 +164,33 @@ class forest_choice {
     return choice.best();
 }
 
+[[nodiscard]] inline std::vector<packed_tree> hung_forest(const hop_graph& g, const forest& trees) {
+    std::vector<packed_tree> hung;
+    for (const rooted_tree& t : trees) { hung.push_back(hang(g, t.hops, t.root, t.GBps)); }
+    return hung;
+}
+
 } // namespace detail
 
-/// Trees of all roots for `kind` on `f`, the roots in ascending order, each root with the same sum of rates.
+/// Trees of all roots that need no search: a star a root, or trees along the rails of equal boxes.
+/// @param g of `make_shard_graph(f, ...)`
+/// @return empty where they fall short of `target` GB/s
+[[nodiscard]] inline std::vector<packed_tree> ready_made_forest(const fabric& f, const hop_graph& g, double target) {
+    const detail::forest stars = detail::star_forest(g);
+    if (detail::rate_of(stars) >= target * (1 - 1e-9)) {
+        return detail::hung_forest(g, detail::levelled(stars, g.ranks));
+    }
+    std::vector<packed_tree> trees = rail_forest(g, equal_boxes(f));
+    if (total_rate(trees) < target * (1 - 1e-9)) { trees.clear(); }
+    return trees;
+}
+
+/// Trees of all roots on the hops of `g`, the roots in ascending order, each root with the same sum of rates.
 /// @param bound of `forest_bound`
 /// @return empty where some root cannot span the ranks, or not with `options.max_trees` trees
-[[nodiscard]] inline std::vector<packed_tree> pack_forest(const fabric& f, collective kind, double bound,
-                                                          const pack_options& options) {
-    const hop_graph g = make_shard_graph(f, kind);
-    std::vector<packed_tree> trees;
-    for (const rooted_tree& t : detail::choose_forest(g, bound, options)) {
-        trees.push_back(hang(g, t.hops, t.root, t.GBps));
-    }
-    return trees;
+[[nodiscard]] inline std::vector<packed_tree> searched_forest(const hop_graph& g, double bound,
+                                                              const pack_options& options) {
+    return detail::hung_forest(g, detail::choose_forest(g, bound, options));
 }
 
 } // namespace blink

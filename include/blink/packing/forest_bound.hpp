@@ -13,6 +13,7 @@
 #include <blink/packing/max_flow.hpp>
 #include <blink/packing/packing.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <utility>
@@ -36,6 +37,14 @@ namespace detail {
     return c;
 }
 
+/// The machine's links with a source, the vertex after the last, that gives every rank rate/n.
+[[nodiscard]] inline flow_network shard_network(const fabric& f, bool reversed, double rate) {
+    flow_network network(f.vertices + 1);
+    for (const link& l : f.links) { network.add(reversed ? l.to : l.from, reversed ? l.from : l.to, l.GBps); }
+    for (int v = 0; v < f.ranks; ++v) { network.add(f.vertices, v, rate / f.ranks); }
+    return network;
+}
+
 } // namespace detail
 
 /// Bound of an allgather, or of a reduce-scatter, whose data flow the other way. The first part of the certificate is
@@ -56,18 +65,46 @@ namespace detail {
         others[static_cast<std::size_t>(v)] = false;
         offer(others);
     }
-    const int source = f.vertices;
-    for (bool lower = true; lower && best.GBps > 0;) {
-        lower = false;
+    // A rate is confirmed by one flow to each rank; the first that falls short gives the next rate.
+    int confirmed = 0;
+    for (int v = 0; best.GBps > 0 && confirmed < f.ranks;) {
         const double rate = best.GBps;
-        flow_network network(f.vertices + 1);
-        for (const link& l : f.links) { network.add(reversed ? l.to : l.from, reversed ? l.from : l.to, l.GBps); }
-        for (int v = 0; v < f.ranks; ++v) { network.add(source, v, rate / f.ranks); }
-        for (int v = 0; v < f.ranks; ++v) {
-            if (network.solve(source, v) < rate * (1 - 1e-12)) { lower |= offer(network.source_side()); }
+        flow_network network = detail::shard_network(f, reversed, rate);
+        for (bool lower = false; !lower && confirmed < f.ranks;) {
+            lower = network.solve(f.vertices, v) < rate * (1 - 1e-12) && offer(network.source_side());
+            confirmed = lower ? 0 : confirmed + 1;
+            if (!lower) { v = (v + 1) % f.ranks; }
         }
     }
     return best;
+}
+
+/// Disjoint sets of ranks into which an allgather at the rate of `forest_bound` can send no more, the largest first.
+/// Where they cover all ranks, their partition shows that no allreduce is faster than half of that rate.
+[[nodiscard]] inline std::vector<std::vector<int>> full_sets(const fabric& f, double rate) {
+    flow_network network = detail::shard_network(f, false, rate);
+    std::vector<std::vector<int>> sets;
+    std::vector<bool> taken(static_cast<std::size_t>(f.ranks), false);
+    for (int v = 0; v < f.ranks; ++v) {
+        if (taken[static_cast<std::size_t>(v)]) { continue; }
+        (void)network.solve(f.vertices, v);
+        const std::vector<bool> side = network.sink_side(v);
+        std::vector<int> set;
+        for (int u = 0; u < f.ranks; ++u) {
+            if (side[static_cast<std::size_t>(u)]) { set.push_back(u); }
+        }
+        if (static_cast<int>(set.size()) == f.ranks) { continue; }
+        for (const int u : set) { taken[static_cast<std::size_t>(u)] = true; }
+        sets.push_back(std::move(set));
+    }
+    std::stable_sort(sets.begin(), sets.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    std::fill(taken.begin(), taken.end(), false);
+    std::erase_if(sets, [&](const std::vector<int>& set) {
+        const bool met = std::any_of(set.begin(), set.end(), [&](int v) { return taken[static_cast<std::size_t>(v)]; });
+        for (const int v : set) { taken[static_cast<std::size_t>(v)] = true; }
+        return met;
+    });
+    return sets;
 }
 
 } // namespace blink

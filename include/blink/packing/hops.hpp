@@ -78,6 +78,27 @@ namespace detail {
     return true;
 }
 
+/// True where the hops lead from the root to every rank (directed), or join all ranks.
+[[nodiscard]] inline bool spans(const hop_graph& g) {
+    const auto ranks = static_cast<std::size_t>(g.ranks);
+    std::vector<std::vector<int>> next(ranks);
+    for (const tree_hop& h : g.hops) {
+        next[static_cast<std::size_t>(h.parent)].push_back(h.child);
+        if (!g.directed()) { next[static_cast<std::size_t>(h.child)].push_back(h.parent); }
+    }
+    std::vector<int> reached{std::max(g.root, 0)};
+    std::vector<bool> seen(ranks, false);
+    seen[static_cast<std::size_t>(reached.front())] = true;
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+        for (const int v : next[static_cast<std::size_t>(reached[i])]) {
+            if (seen[static_cast<std::size_t>(v)]) { continue; }
+            seen[static_cast<std::size_t>(v)] = true;
+            reached.push_back(v);
+        }
+    }
+    return reached.size() == ranks;
+}
+
 } // namespace detail
 
 /// The hops of `f` as tree edges of `kind`. For an allreduce the hops between two ranks are paired, widest with
@@ -96,19 +117,22 @@ namespace detail {
             if (h.child != root && h.child != h.parent) { g.hops.push_back(std::move(h)); }
         }
     } else {
-        const auto between = [&](int from, int to) {
-            std::vector<int> found;
-            for (int i = 0; i < arcs; ++i) {
-                if (arc_at(i).from == from && arc_at(i).to == to) { found.push_back(i); }
-            }
+        const auto ranks = static_cast<std::size_t>(f.ranks);
+        std::vector<std::vector<int>> by_ends(ranks * ranks);
+        for (int i = 0; i < arcs; ++i) {
+            by_ends[static_cast<std::size_t>(arc_at(i).from) * ranks + static_cast<std::size_t>(arc_at(i).to)]
+                .push_back(i);
+        }
+        const auto between = [&](int from, int to) -> const std::vector<int>& {
+            auto& found = by_ends[static_cast<std::size_t>(from) * ranks + static_cast<std::size_t>(to)];
             std::stable_sort(found.begin(), found.end(),
                              [&](int a, int b) { return hop_GBps(f, arc_at(a)) > hop_GBps(f, arc_at(b)); });
             return found;
         };
         for (int u = 0; u < f.ranks; ++u) {
             for (int v = u + 1; v < f.ranks; ++v) {
-                const std::vector<int> down = between(u, v);
-                const std::vector<int> up = between(v, u);
+                const std::vector<int>& down = between(u, v);
+                const std::vector<int>& up = between(v, u);
                 for (std::size_t i = 0; i < std::min(down.size(), up.size()); ++i) {
                     tree_hop h{u, v, down[i], up[i], arc_at(down[i]).route};
                     h.loads.insert(h.loads.end(), arc_at(up[i]).route.begin(), arc_at(up[i]).route.end());

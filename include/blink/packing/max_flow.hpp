@@ -58,6 +58,25 @@ class flow_network {
         return side;
     }
 
+    /// Vertices on the sink's side of the minimum cut that lies closest to it, after `solve` ran to the end.
+    [[nodiscard]] std::vector<bool> sink_side(int sink) const {
+        std::vector<bool> side(out_.size(), false);
+        std::vector<int> stack{sink};
+        side[at(sink)] = true;
+        while (!stack.empty()) {
+            const int v = stack.back();
+            stack.pop_back();
+            for (const int index : out_[at(v)]) {
+                const int from = edges_[at(index)].to;
+                if (!side[at(from)] && open(edges_[at(index ^ 1)])) {
+                    side[at(from)] = true;
+                    stack.push_back(from);
+                }
+            }
+        }
+        return side;
+    }
+
   private:
     struct edge {
         int to;

@@ -55,14 +55,7 @@ namespace detail {
         trees.push_back(std::move(tree));
         roots.push_back(g.directed() ? g.root : centre);
     }
-    Eigen::ArrayXd load = Eigen::ArrayXd::Zero(g.capacity.size());
-    for (const hop_tree& tree : trees) {
-        for (const auto& [l, times] : g.load(tree)) { load[l] += times; }
-    }
-    const double rate = 1 / (load / g.capacity).maxCoeff();
-    std::vector<packed_tree> hung;
-    for (std::size_t i = 0; i < trees.size(); ++i) { hung.push_back(hang(g, trees[i], roots[i], rate)); }
-    return hung;
+    return evenly_rated(g, trees, roots);
 }
 
 } // namespace blink

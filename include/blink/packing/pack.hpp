@@ -5,7 +5,6 @@
 #pragma once
 
 #include <blink/core/error.hpp>
-#include <blink/packing/arborescence.hpp>
 #include <blink/packing/bound.hpp>
 #include <blink/packing/candidates.hpp>
 #include <blink/packing/check.hpp>
@@ -17,7 +16,9 @@
 #include <blink/packing/lookahead.hpp>
 #include <blink/packing/one_hop.hpp>
 #include <blink/packing/packing.hpp>
+#include <blink/packing/rails.hpp>
 #include <blink/packing/rooting.hpp>
+#include <blink/packing/split_packing.hpp>
 #include <blink/packing/weights.hpp>
 
 #include <algorithm>
@@ -54,15 +55,21 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
     }
 }
 
-/// One-hop trees where they do as well as any; else none.
-[[nodiscard]] inline std::vector<packed_tree> one_hop_packing(const hop_graph& g, const certificate& limit,
-                                                              const pack_options& options) {
+/// Trees that need no search, where they do: one-hop trees at the bound, else trees along the rails of equal boxes
+/// within the slack of it.
+[[nodiscard]] inline std::vector<packed_tree> ready_made(const fabric& f, const hop_graph& g, const certificate& limit,
+                                                         const pack_options& options) {
+    const auto kept = [&](const std::vector<packed_tree>& trees, double rate) {
+        const bool many = options.max_trees > 0 && static_cast<int>(trees.size()) > options.max_trees;
+        return !trees.empty() && !many && total_rate(trees) >= rate * (1 - 1e-9);
+    };
     std::vector<packed_tree> trees = one_hop_trees(g);
-    double rate = 0;
-    for (const packed_tree& t : trees) { rate += t.GBps; }
-    const bool many = options.max_trees > 0 && static_cast<int>(trees.size()) > options.max_trees;
-    if (many || rate < limit.GBps * (1 - 1e-9)) { trees.clear(); }
-    return trees;
+    if (kept(trees, limit.GBps)) { return trees; }
+    const double target = limit.GBps * (1 - options.slack);
+    const rank_boxes boxes = equal_boxes(f);
+    trees = g.directed() ? rail_trees_from_root(g, boxes, limit.GBps) : rail_forest(g, boxes);
+    if (kept(trees, target)) { return trees; }
+    return {};
 }
 
 /// Weights, candidates, choice.
@@ -105,46 +112,133 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
     return both;
 }
 
+/// Keeps the best of the packings that are offered: the first that reaches the target, else the highest rate.
+class best_trees {
+  public:
+    best_trees(double target, int max_trees, std::vector<arc>* more)
+        : target_(target * (1 - 1e-9)), max_trees_(max_trees), more_(more) {}
+
+    /// @param more arcs that the trees need beside those of the fabric
+    /// @return true where the target is reached
+    bool offer(std::vector<packed_tree> trees, std::vector<arc> more = {}) {
+        const bool many = max_trees_ > 0 && static_cast<int>(trees.size()) > max_trees_;
+        const bool off_road = !more.empty() && more_ == nullptr;
+        if (!many && !off_road && !reached() && total_rate(trees) > total_rate(trees_) * (1 + 1e-9)) {
+            trees_ = std::move(trees);
+            if (more_ != nullptr) { *more_ = std::move(more); }
+        }
+        return reached();
+    }
+
+    bool offer(routed_trees found) { return offer(std::move(found.trees), std::move(found.more)); }
+
+    [[nodiscard]] bool reached() const { return !trees_.empty() && total_rate(trees_) >= target_; }
+    [[nodiscard]] bool empty() const noexcept { return trees_.empty(); }
+    [[nodiscard]] std::vector<packed_tree> take() && { return std::move(trees_); }
+
+  private:
+    double target_;
+    int max_trees_;
+    std::vector<arc>* more_;
+    std::vector<packed_tree> trees_;
+};
+
+/// Trees of every rank.
+[[nodiscard]] inline std::vector<packed_tree> shard_trees(const fabric& f, const packing& p,
+                                                          const pack_options& options, std::vector<arc>* more) {
+    const hop_graph g = make_shard_graph(f, p.kind);
+    const double target = p.bound.GBps * (1 - options.slack);
+    best_trees best(target, options.max_trees, more);
+    if (best.offer(ready_made_forest(f, g, target))) { return std::move(best).take(); }
+    if (!g.direct && best.offer(split_packing(f, p.kind, 0, p.bound.GBps, options))) { return std::move(best).take(); }
+    if (best.offer(searched_forest(g, p.bound.GBps, options)) || !g.direct) { return std::move(best).take(); }
+    best.offer(split_packing(f, p.kind, 0, p.bound.GBps, options));
+    return std::move(best).take();
+}
+
+/// Trees of an allgather, used both ways. Half of its rate can be all that an allreduce reaches, or less.
+[[nodiscard]] inline routed_trees forest_both_ways(const fabric& f, double target, const pack_options& options) {
+    const double most = forest_bound(f, collective::allgather).GBps;
+    if (!(most > 0)) { return {}; }
+    pack_options one_way = options;
+    if (most >= 2 * target) { one_way.slack = 1 - 2 * target / most; }
+    return split_packing(f, collective::allreduce, 0, most, one_way);
+}
+
+/// Trees of one root, or undirected ones.
+[[nodiscard]] inline std::vector<packed_tree> tree_set(const fabric& f, const hop_graph& g, packing& p,
+                                                       const pack_options& options, std::vector<arc>* more) {
+    constexpr int searched_first = 8; // up to so many ranks the search takes no longer, and finds fewer trees
+    constexpr int searched = 32;
+    const double target = p.bound.GBps * (1 - options.slack);
+    best_trees best(target, options.max_trees, more);
+    if (best.offer(ready_made(f, g, p.bound, options))) { return std::move(best).take(); }
+    const auto search = [&] {
+        std::vector<packed_tree> trees = general_packing(f, g, options, p);
+        if (f.ranks == 2 && !g.directed() && options.max_trees != 1) { trees = halved(g, trees); }
+        return best.offer(std::move(trees));
+    };
+    const bool first = g.direct || (!g.directed() && f.ranks <= searched_first);
+    if (first && search()) { return std::move(best).take(); }
+    if (best.offer(g.directed() ? split_packing(f, p.kind, p.root, p.bound.GBps, options)
+                                : forest_both_ways(f, target, options))) {
+        return std::move(best).take();
+    }
+    if (!first && (f.ranks <= searched || best.empty())) { search(); }
+    return std::move(best).take();
+}
+
+/// Bound and trees, which nobody has checked yet.
+/// @param more takes arcs that the trees need and `f` lacks; null where there may be none
+[[nodiscard]] inline packing unchecked_packing(const fabric& f, collective kind, int root, const pack_options& options,
+                                               std::vector<arc>* more) {
+    check_request(f, kind, root, options);
+    packing p{kind, f.ranks, is_rooted(kind) ? root : 0, {}, 0, {}, {}};
+    if (f.ranks == 1) { return p; }
+    const std::string what(to_string(kind));
+    if (is_sharded(kind)) {
+        p.bound = bound(f, kind, root);
+        if (p.bound.GBps > 0) { p.trees = shard_trees(f, p, options, more); }
+        if (!p.trees.empty()) { return p; }
+        throw plan_error(what + ": some of the " + std::to_string(f.ranks) +
+                         " ranks have no tree of hops that spans the others");
+    }
+    const hop_graph g = make_hop_graph(f, kind, root);
+    if (!spans(g)) {
+        throw plan_error(what + ": no tree of hops" +
+                         (g.directed() ? " from root " + std::to_string(root) : " that lead both ways") +
+                         " spans the " + std::to_string(f.ranks) + " ranks");
+    }
+    p.bound = bound(f, kind, root);
+    p.trees = tree_set(f, g, p, options, more);
+    return p;
+}
+
 /// The packing with its rate, once it has passed `check`.
 [[nodiscard]] inline packing finished(packing p, const fabric& f) {
-    for (const packed_tree& t : p.trees) { p.GBps += t.GBps; }
-    check(p, f);
+    p.GBps = total_rate(p.trees);
+    if (f.ranks > 1) { check(p, f); }
     return p;
 }
 
 } // namespace detail
 
-/// Packs trees for `kind` on `f`.
+/// Packs trees for `kind` on the hops of `f`.
 /// @param root rank that a broadcast comes from or a reduce goes to; ignored by the others
 /// @return a packing that has passed `check`. A single rank needs no tree: its packing is empty, rate and bound are 0.
-///         `weights` is empty where nothing had to be searched, and for forests
+///         `weights` is empty where the multiplicative weights were not asked
 /// @throw usage_error for a root that is no rank, options out of range, or fewer trees than roots
 /// @throw plan_error where no tree spans the ranks
 [[nodiscard]] inline packing pack(const fabric& f, collective kind, int root, const pack_options& options = {}) {
-    detail::check_request(f, kind, root, options);
-    packing p{kind, f.ranks, is_rooted(kind) ? root : 0, {}, 0, {}, {}};
-    if (f.ranks == 1) { return p; }
-    if (is_sharded(kind)) {
-        p.bound = bound(f, kind, root);
-        if (p.bound.GBps > 0) { p.trees = pack_forest(f, kind, p.bound.GBps, options); }
-        if (p.trees.empty()) {
-            throw plan_error(std::string(to_string(kind)) + ": some of the " + std::to_string(f.ranks) +
-                             " ranks have no tree of hops that spans the others");
-        }
-        return detail::finished(std::move(p), f);
-    }
-    const hop_graph g = make_hop_graph(f, kind, root);
-    if (cheapest_tree(g).find(std::vector<double>(g.hops.size(), 1)).empty()) {
-        throw plan_error(std::string(to_string(kind)) + ": no tree of hops" +
-                         (g.directed() ? " from root " + std::to_string(root) : " that lead both ways") +
-                         " spans the " + std::to_string(f.ranks) + " ranks");
-    }
-    p.bound = bound(f, kind, root);
-    p.trees = detail::one_hop_packing(g, p.bound, options);
-    if (p.trees.empty()) {
-        p.trees = detail::general_packing(f, g, options, p);
-        if (f.ranks == 2 && !g.directed() && options.max_trees != 1) { p.trees = detail::halved(g, p.trees); }
-    }
+    return detail::finished(detail::unchecked_packing(f, kind, root, options, nullptr), f);
+}
+
+/// The same over any routes: between two ranks there may be more ways through the switches than the one hop of `f`.
+/// Hops over such routes are added to `f.arcs` where trees need them.
+[[nodiscard]] inline packing pack_on_any_route(fabric& f, collective kind, int root, const pack_options& options = {}) {
+    std::vector<arc> more;
+    packing p = detail::unchecked_packing(f, kind, root, options, &more);
+    f.arcs.insert(f.arcs.end(), more.begin(), more.end());
     return detail::finished(std::move(p), f);
 }
 

@@ -43,6 +43,13 @@ struct packed_tree {
     return deepest;
 }
 
+/// What the trees carry together, GB/s.
+[[nodiscard]] inline double total_rate(const std::vector<packed_tree>& trees) {
+    double sum = 0;
+    for (const packed_tree& t : trees) { sum += t.GBps; }
+    return sum;
+}
+
 /// No plan is faster than `GBps`, because of what crosses between these groups of ranks.
 struct certificate {
     double GBps = 0;

@@ -4,6 +4,7 @@
 /// From a set of hops to a rooted tree in top-down order; undirected trees are rooted at their centre.
 #pragma once
 
+#include <blink/packing/eigen.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/packing.hpp>
 
@@ -17,28 +18,50 @@ namespace blink {
 /// `tree` hung up at `root`, level by level, hops within a level by parent and child. Hops of undirected trees are
 /// turned to point away from the root.
 [[nodiscard]] inline packed_tree hang(const hop_graph& g, const hop_tree& tree, int root, double GBps) {
-    packed_tree t{root, GBps, {}};
-    std::vector<int> level{root};
-    std::vector<bool> used(tree.size(), false);
-    while (!level.empty()) {
-        std::vector<tree_edge> found;
-        for (const int v : level) {
-            const std::size_t begin = found.size();
-            for (std::size_t i = 0; i < tree.size(); ++i) {
-                const tree_hop& h = g.hops[static_cast<std::size_t>(tree[i])];
-                if (used[i] || (h.parent != v && (g.directed() || h.child != v))) { continue; }
-                used[i] = true;
-                found.push_back(h.parent == v ? tree_edge{h.parent, h.child, h.down, h.up}
-                                              : tree_edge{h.child, h.parent, h.up, h.down});
-            }
-            std::sort(found.begin() + static_cast<std::ptrdiff_t>(begin), found.end(),
-                      [](const tree_edge& a, const tree_edge& b) { return a.child < b.child; });
+    const auto at = [](int v) { return static_cast<std::size_t>(v); };
+    // The hops at each rank, one rank after the other: those of rank v stand at begin[v] .. begin[v + 1] - 1.
+    std::vector<std::size_t> begin(at(g.ranks) + 2, 0);
+    const auto ends = [&](const auto& visit) {
+        for (const int index : tree) {
+            const tree_hop& h = g.hops[at(index)];
+            visit(h.parent, tree_edge{h.parent, h.child, h.down, h.up});
+            if (!g.directed()) { visit(h.child, tree_edge{h.child, h.parent, h.up, h.down}); }
         }
-        level.clear();
-        for (const tree_edge& e : found) { level.push_back(e.child); }
-        t.edges.insert(t.edges.end(), found.begin(), found.end());
+    };
+    ends([&](int v, const tree_edge&) { ++begin[at(v) + 2]; });
+    for (std::size_t v = 2; v < begin.size(); ++v) { begin[v] += begin[v - 1]; }
+    std::vector<tree_edge> leaving(begin.back());
+    ends([&](int v, const tree_edge& e) { leaving[begin[at(v) + 1]++] = e; });
+
+    packed_tree t{root, GBps, {}};
+    t.edges.reserve(tree.size());
+    std::vector<bool> reached(at(g.ranks), false);
+    reached[at(root)] = true;
+    for (std::size_t done = 0; done <= t.edges.size(); ++done) {
+        const int v = done == 0 ? root : t.edges[done - 1].child;
+        const std::size_t first = t.edges.size();
+        for (std::size_t i = begin[at(v)]; i < begin[at(v) + 1]; ++i) {
+            if (reached[at(leaving[i].child)]) { continue; }
+            reached[at(leaving[i].child)] = true;
+            t.edges.push_back(leaving[i]);
+        }
+        std::sort(t.edges.begin() + static_cast<std::ptrdiff_t>(first), t.edges.end(),
+                  [](const tree_edge& a, const tree_edge& b) { return a.child < b.child; });
     }
     return t;
+}
+
+/// Each tree hung up at its root, all with the same rate, as high as the links allow.
+[[nodiscard]] inline std::vector<packed_tree> evenly_rated(const hop_graph& g, const std::vector<hop_tree>& trees,
+                                                           const std::vector<int>& roots) {
+    Eigen::ArrayXd load = Eigen::ArrayXd::Zero(g.capacity.size());
+    for (const hop_tree& tree : trees) {
+        for (const auto& [l, times] : g.load(tree)) { load[l] += times; }
+    }
+    const double rate = 1 / (load / g.capacity).maxCoeff();
+    std::vector<packed_tree> hung;
+    for (std::size_t i = 0; i < trees.size(); ++i) { hung.push_back(hang(g, trees[i], roots[i], rate)); }
+    return hung;
 }
 
 /// The same at the best root: the root of the graph, or the centre. `busy` counts the trees that each rank already

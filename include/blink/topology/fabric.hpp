@@ -85,7 +85,16 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
             }
         }
         for (int target = 0; target < g.gpu_count(); ++target) {
-            if (target == source || seen[static_cast<std::size_t>(target)].by == -1) { continue; }
+            const reached& there = seen[static_cast<std::size_t>(target)];
+            if (target == source || there.by == -1) { continue; }
+            if (there.hops == 1) {
+                for (const int index : out[static_cast<std::size_t>(source)]) {
+                    if (f.links[static_cast<std::size_t>(index)].to == target) {
+                        f.arcs.push_back({source, target, {index}});
+                    }
+                }
+                continue;
+            }
             arc a{source, target, {}};
             for (int v = target; v != source;) {
                 const int index = seen[static_cast<std::size_t>(v)].by;
@@ -101,18 +110,20 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
 [[nodiscard]] inline std::vector<int> unreachable_ranks(const fabric& f) {
     std::vector<int> missing;
     for (const bool forward : {true, false}) {
+        std::vector<std::vector<int>> next(static_cast<std::size_t>(f.ranks));
+        for (const arc& a : f.arcs) {
+            next[static_cast<std::size_t>(forward ? a.from : a.to)].push_back(forward ? a.to : a.from);
+        }
         std::vector<bool> seen(static_cast<std::size_t>(f.ranks), false);
         std::vector<int> stack{0};
         seen[0] = true;
         while (!stack.empty()) {
             const int v = stack.back();
             stack.pop_back();
-            for (const arc& a : f.arcs) {
-                const auto [from, to] = forward ? std::pair{a.from, a.to} : std::pair{a.to, a.from};
-                if (from == v && !seen[static_cast<std::size_t>(to)]) {
-                    seen[static_cast<std::size_t>(to)] = true;
-                    stack.push_back(to);
-                }
+            for (const int to : next[static_cast<std::size_t>(v)]) {
+                if (seen[static_cast<std::size_t>(to)]) { continue; }
+                seen[static_cast<std::size_t>(to)] = true;
+                stack.push_back(to);
             }
         }
         for (int v = 0; v < f.ranks; ++v) {
@@ -150,6 +161,27 @@ void add_hops(fabric& f, const topology& g, Wanted wanted) {
                          " over the links that may be used");
     }
     return f;
+}
+
+/// Adds a hop over a route of its own.
+/// @throw plan_error where the route is no way from the one rank to the other through switches alone
+inline void add_hop(fabric& f, arc a) {
+    const std::string what = "hop " + std::to_string(a.from) + " -> " + std::to_string(a.to);
+    int v = a.from;
+    for (const int l : a.route) {
+        if (l < 0 || l >= static_cast<int>(f.links.size())) {
+            throw plan_error(what + ": there is no link " + std::to_string(l));
+        }
+        const link& next = f.links[static_cast<std::size_t>(l)];
+        if (next.from != v || (v != a.from && v < f.ranks)) {
+            throw plan_error(what + ": link " + std::to_string(l) + " does not lead on from " + std::to_string(v));
+        }
+        v = next.to;
+    }
+    if (v != a.to || a.from == a.to || a.from < 0 || a.from >= f.ranks || a.to >= f.ranks) {
+        throw plan_error(what + ": the route leads to " + std::to_string(v));
+    }
+    f.arcs.push_back(std::move(a));
 }
 
 } // namespace blink
