@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Definition of `make_plan`.
+/// Definitions of `plan_fabric` and `make_plan`.
 #pragma once
 
 #include <blink/core/error.hpp>
 #include <blink/packing/pack.hpp>
+#include <blink/packing/relay_fabric.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
@@ -19,6 +20,12 @@
 
 namespace blink {
 
+BLINK_INLINE fabric plan_fabric(const topology& machine, std::span<const int> gpus, std::span<const int> relays,
+                                link_choice links, collective kind, int root) {
+    const topology g = induced(machine, gpus, relays);
+    return relays.empty() ? make_fabric(g, links) : make_relay_fabric(g, links, kind, root);
+}
+
 BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, collective kind, int root,
                             const plan_options& options) {
     const auto start = std::chrono::steady_clock::now();
@@ -27,20 +34,25 @@ BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, 
         throw usage_error(std::string(to_string(kind)) + ": root " + std::to_string(root) +
                           " is none of the ranks 0.." + std::to_string(ranks - 1));
     }
-    plan p{machine, {gpus.begin(), gpus.end()}, options.links, {}, {}, {}, 0};
-    p.fabric = make_fabric(induced(machine, gpus), options.links);
+    plan p{machine, {gpus.begin(), gpus.end()}, options.links, {}, {}, {}, 0, options.relays};
+    const auto hops = [&](int r) { return plan_fabric(machine, gpus, p.relays, p.links, kind, r); };
     const auto deepest = [&](const packing& candidate) {
         int d = 0;
         for (const packed_tree& t : candidate.trees) { d = std::max(d, depth(t, ranks)); }
         return d;
     };
     const bool search = is_rooted(kind) && root == best_root;
-    p.packing = pack(p.fabric, kind, search ? 0 : std::max(root, 0), options.pack);
+    const int first = search ? 0 : std::max(root, 0);
+    p.fabric = hops(first);
+    p.packing = pack(p.fabric, kind, first, options.pack);
     for (int r = 1; search && r < ranks; ++r) {
-        packing other = pack(p.fabric, kind, r, options.pack);
+        fabric own = p.relays.empty() ? fabric{} : hops(r);
+        packing other = pack(p.relays.empty() ? p.fabric : own, kind, r, options.pack);
         const bool faster = other.GBps > p.packing.GBps * (1 + 1e-9);
         const bool flatter = other.GBps > p.packing.GBps * (1 - 1e-9) && deepest(other) < deepest(p.packing);
-        if (faster || flatter) { p.packing = std::move(other); }
+        if (!faster && !flatter) { continue; }
+        p.packing = std::move(other);
+        if (!p.relays.empty()) { p.fabric = std::move(own); }
     }
     p.schedule = make_schedule(p.packing);
     p.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
