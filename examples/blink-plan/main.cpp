@@ -34,6 +34,15 @@ std::vector<int> chosen_gpus(const options& o, const blink::topology& machine) {
     return all;
 }
 
+/// What the plan may use; of `--relays all` the GPUs that take no part.
+blink::plan_options planning(const options& o, const blink::topology& machine, const std::vector<int>& gpus) {
+    blink::plan_options p = o.planning;
+    for (int v = 0; o.every_relay && v < machine.gpu_count(); ++v) {
+        if (std::ranges::find(gpus, v) == gpus.end()) { p.relays.push_back(v); }
+    }
+    return p;
+}
+
 /// The rank of the GPU that the user named as root.
 int root_rank(const options& o, const std::vector<int>& gpus) {
     if (!o.root) { return blink::best_root; }
@@ -84,12 +93,13 @@ int run(int argc, const char* const* argv) {
     const blink::topology machine = blink::topology_from(o.topology);
     const std::vector<int> gpus = chosen_gpus(o, machine);
     const int root = root_rank(o, gpus);
+    const blink::plan_options how = planning(o, machine, gpus);
     try {
-        report r{blink::make_plan(machine, gpus, o.kind, root, o.planning), 0, {}};
+        report r{blink::make_plan(machine, gpus, o.kind, root, how), 0, {}};
         if (o.simulate && gpus.size() > 1) { simulate_into(r, *o.simulate); }
         deliver(o, rendered(o, r));
     } catch (const blink::plan_error& e) {
-        const std::string reason = no_path_in_words(machine, gpus, o.planning.links);
+        const std::string reason = no_path_in_words(machine, gpus, how.relays, how.links);
         return say(no_plan, reason.empty() ? e.what() : reason);
     }
     return 0;

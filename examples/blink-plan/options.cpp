@@ -22,6 +22,7 @@ and K boxes as dgx_a100xK or hgx_h100xK. A file holds Blink's topology JSON or t
 
 Examples:
   blink-plan --topology dgx1v --ranks 0,1,4,5
+  blink-plan --topology dgx1v --ranks 1,4,6 --relays all
   blink-plan --topology dgx1v --collective broadcast --root 0 --format json
   nvidia-smi topo -m | blink-plan --topology - --simulate 64M
   blink-plan --topology dgx1v --format svg --output trees.svg
@@ -60,7 +61,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     };
     word("--topology", o.topology, "probe (this machine), a machine's name, or a file", "WHAT")->capture_default_str();
     word("--ranks", ranks, "GPUs that take part, such as 0,1,4 or 0-3 (default: all)", "LIST");
-    word("--collective", collective, "broadcast, reduce or allreduce", "NAME")->capture_default_str();
+    word("--collective", collective, "broadcast, reduce, allreduce, allgather or reduce_scatter", "NAME")
+        ->capture_default_str();
     auto* root_option =
         app.add_option("--root", root, "GPU that broadcasts, or gets the reduction (default: the best)");
     word("--links", links, "auto, nvlink, pcie or all", "KIND")->capture_default_str();
@@ -68,7 +70,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->type_name("SHARE")
         ->capture_default_str();
     auto* most = app.add_option("--max-trees", pack.max_trees, "at most so many trees (default: as the slack asks)");
-    word("--relays", relays, "not built yet: GPUs that only forward", "LIST");
+    word("--relays", relays, "GPUs outside the ranks that may forward, such as 2,3, or all of them", "LIST|all");
     word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
     word("--format", format, "text, json, dot or svg", "NAME")->capture_default_str();
     word("--output", o.output, "file to write (default: the standard output)", "FILE");
@@ -79,7 +81,6 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         return help_text{app.version() + "\n"};
     } catch (const CLI::ParseError& e) { throw blink::usage_error(std::string(e.what()) + " (see blink-plan --help)"); }
 
-    if (!relays.empty()) { throw blink::usage_error("--relays " + relays + ": relays are not built yet"); }
     o.kind = blink::collective_from(collective);
     if (!(pack.slack >= 0 && pack.slack < 1)) {
         throw blink::usage_error("--slack: expected a share from 0 to below 1");
@@ -96,6 +97,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
                                       {"dot", output_format::dot},
                                       {"svg", output_format::svg}});
     if (!ranks.empty()) { o.ranks = blink::parse_ranks(ranks); }
+    o.every_relay = relays == "all";
+    if (!relays.empty() && !o.every_relay) { o.planning.relays = blink::parse_ranks(relays); }
     if (root_option->count() > 0) { o.root = root; }
     if (!simulate.empty()) {
         o.simulate = blink::parse_bytes(simulate);

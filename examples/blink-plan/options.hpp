@@ -20,7 +20,8 @@ struct options {
     std::string topology = "probe"; ///< `probe`, a machine's name, a file, or `-` for the standard input
     std::vector<int> ranks;         ///< GPUs of the machine; empty: all
     blink::collective kind = blink::collective::allreduce;
-    std::optional<int> root; ///< a GPU of the machine; none: the best one
+    bool every_relay = false; ///< every GPU that takes no part may forward
+    std::optional<int> root;  ///< a GPU of the machine; none: the best one
     blink::plan_options planning;
     std::optional<std::size_t> simulate; ///< bytes
     output_format format = output_format::text;

@@ -50,9 +50,10 @@ namespace detail {
     for (const tree_edge& e : t.edges) {
         edges.emplace_back(json::array{gpu(e.parent), gpu(e.child)});
         hops.emplace_back(json::array{e.down, e.up});
-        json::object ways;
-        for (const auto& [name, hop] : {std::pair{"down", e.down}, std::pair{"up", e.up}}) {
-            if (hop != -1) { ways.emplace_back(name, json::value::list(relays_on(p, hop))); }
+        if (p.relays.empty()) { continue; }
+        json::array ways;
+        for (const int hop : {e.down, e.up}) {
+            ways.push_back(json::value::list(hop == -1 ? std::vector<int>{} : relays_on(p, hop)));
         }
         relays.emplace_back(std::move(ways));
     }
@@ -69,7 +70,7 @@ namespace detail {
 
 /// The object of the `blink-plan --format json` contract, without what only loading needs. `root` is null for a
 /// collective without one; a tree's `hops` are its edges' hops [down, up], -1 where no data flow. With relays there is
-/// a member `relays`, the GPUs that may forward, and one in each tree: those on each edge's hops, `down` and `up`.
+/// a member `relays`, the GPUs that may forward, and one in each tree: those on each edge's hops, [[down], [up]].
 [[nodiscard]] inline json::object plan_report(const plan& p) {
     const auto gpu = [&p](int rank) { return p.gpus.at(static_cast<std::size_t>(rank)); };
     json::array parts;

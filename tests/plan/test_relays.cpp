@@ -73,14 +73,10 @@ TEST_CASE("the report names the relays of each edge, in the order in which data 
     CHECK(relays_on(p, p.packing.trees[0].edges[0].down) == std::vector{1, 2});
     const json::value v(plan_report(p));
     CHECK(v.at("relays").dump() == "[2,1]");
-    CHECK(v.at("trees").as_array()[0].at("relays").dump() == R"([{"down":[1,2]}])");
+    CHECK(v.at("trees").as_array()[0].at("relays").dump() == "[[[1,2],[]]]");
     const plan both = make_plan(line, std::vector{0, 3}, collective::allreduce, 0, {.relays = {1, 2}});
-    CHECK(json::value(plan_report(both))
-              .at("trees")
-              .as_array()[0]
-              .at("relays")
-              .dump()
-              .find(R"("down":[1,2],"up":[2,1])") != std::string::npos);
+    CHECK(json::value(plan_report(both)).at("trees").as_array()[0].at("relays").dump().find("[[1,2],[2,1]]") !=
+          std::string::npos);
 }
 
 TEST_CASE("a relay that is not there, is named twice or takes part is refused") {

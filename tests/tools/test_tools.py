@@ -97,6 +97,27 @@ class PlanWorks(Tool):
         text, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", "1,4,6")
         self.assertIn("over PCIe", text)
 
+    def test_relays_bring_a_fragment_to_the_speed_of_its_own_links(self):
+        common = ["--topology", "dgx1v", "--ranks", "1,4,6", "--slack", 0]
+        plan = self.plan(*common, "--relays", "all", "--simulate", "64M")
+        self.check_plan(plan)
+        self.assertAlmostEqual(plan["rate_GBps"], 112.5, places=6)
+        self.assertEqual(plan["relays"], [0, 2, 3, 5, 7])
+        self.assertEqual(sorted(plan["simulated"]), ["blink", "chain", "ring"])
+        for tree in plan["trees"]:
+            self.assertEqual([len(ways) for ways in tree["relays"]], [2, 2])
+            self.assertLessEqual({relay for ways in tree["relays"] for way in ways for relay in way}, set(plan["relays"]))
+        self.assertTrue(any(way for tree in plan["trees"] for ways in tree["relays"] for way in ways))
+        two = self.plan(*common, "--relays", "0,5", "--collective", "broadcast", "--root", 6)
+        self.check_plan(two)
+        self.assertEqual(two["relays"], [0, 5])
+        self.assertNotIn("relays", self.plan(*common))
+        text, _ = self.expect(0, PLAN, *common, "--relays", "all")
+        self.assertIn("GPUs forward, in GB/s: 0: ", text)
+        self.assertRegex(text, r"-\(?\[[02357-]+\]-[146]")
+        svg, _ = self.expect(0, PLAN, *common, "--relays", "all", "--format", "svg")
+        self.assertTrue(xml.etree.ElementTree.fromstring(svg).tag.endswith("svg"))
+
     def test_max_trees_is_kept(self):
         plan = self.plan("--topology", "dgx1v", "--max-trees", 1)
         self.check_plan(plan)
@@ -210,9 +231,11 @@ class PlanRefuses(Tool):
         self.refused(3, ["box", "{0,1} {2,3}"], "--topology", "-", stdin=text)
         self.refused(3, "{3} {0}", "--topology", "-", "--ranks", "3,0", stdin=text)
 
-    def test_what_is_not_built_yet_by_name(self):
-        self.refused(2, "relays are not built yet", "--topology", "dgx1v", "--relays", "2,3")
-        self.refused(2, "relays are not built yet", "--topology", "dgx1v", "--relays", "all")
+    def test_relays_that_cannot_be_meant_or_join_nobody(self):
+        self.refused(2, "relay 1 takes part", "--topology", "dgx1v", "--ranks", "0,1", "--relays", "1")
+        self.refused(2, "relay 9 is none", "--topology", "dgx1v", "--ranks", "0,1", "--relays", "9")
+        self.refused(2, "some", "--topology", "dgx1v", "--ranks", "0,1", "--relays", "some")
+        self.refused(3, "{1} {6}", "--topology", "dgx1v", "--ranks", "1,6", "--relays", "4", "--links", "nvlink")
 
     def test_wrong_usage(self):
         for arguments, word in (
