@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// blink-plan: topology -> packing -> schedule, to read and to script.
+#include <blink/repair.hpp>
 #include <blink/topology/source.hpp>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "report.hpp"
 #include "report_json.hpp"
 #include "report_picture.hpp"
+#include "report_repair.hpp"
 #include "report_text.hpp"
 #include "simulation.hpp"
 
@@ -94,12 +96,20 @@ int run(int argc, const char* const* argv) {
     const std::vector<int> gpus = chosen_gpus(o, machine);
     const int root = root_rank(o, gpus);
     const blink::plan_options how = planning(o, machine, gpus);
+    blink::topology less = machine;
+    for (const lost_wires& l : o.without) { less = blink::without_wires(less, l.a, l.b, l.count); }
     try {
+        if (!o.without.empty()) {
+            const blink::plan before = blink::make_plan(machine, gpus, o.kind, root, how);
+            const repair_report r{before, o.without, blink::repair_plan(before, less, how.pack)};
+            deliver(o, o.format == output_format::json ? to_json(r).dump(2) + "\n" : to_text(r));
+            return 0;
+        }
         report r{blink::make_plan(machine, gpus, o.kind, root, how), 0, {}};
         if (o.simulate && gpus.size() > 1) { simulate_into(r, *o.simulate); }
         deliver(o, rendered(o, r));
     } catch (const blink::plan_error& e) {
-        const std::string reason = no_path_in_words(machine, gpus, how.relays, how.links);
+        const std::string reason = no_path_in_words(less, gpus, how.relays, how.links);
         return say(no_plan, reason.empty() ? e.what() : reason);
     }
     return 0;

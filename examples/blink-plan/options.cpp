@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include <initializer_list>
+#include <regex>
+#include <sstream>
 #include <utility>
 
 namespace blink_plan {
@@ -24,6 +26,7 @@ Examples:
   blink-plan --topology dgx1v --ranks 0,1,4,5
   blink-plan --topology dgx1v --ranks 1,4,6 --relays all
   blink-plan --topology dgx1v --collective broadcast --root 0 --format json
+  blink-plan --topology dgx1v --collective broadcast --root 0 --without 0-3:1
   nvidia-smi topo -m | blink-plan --topology - --simulate 64M
   blink-plan --topology dgx1v --format svg --output trees.svg
 
@@ -44,11 +47,26 @@ T choice(const std::string& option, const std::string& text, named_values<T> nam
     throw blink::usage_error(option + " '" + text + "': expected one of " + expected);
 }
 
+/// Reads `0-3:1,2-6`.
+std::vector<lost_wires> parse_lost(const std::string& text) {
+    std::vector<lost_wires> lost;
+    std::istringstream items(text.ends_with(',') ? text + "," : text);
+    for (std::string item; std::getline(items, item, ',');) {
+        const std::regex form(R"((\d{1,4})-(\d{1,4})(?::(\d{1,4}))?)");
+        std::smatch found;
+        if (!std::regex_match(item, found, form) || (found[3].matched && std::stoi(found[3]) == 0)) {
+            throw blink::usage_error("--without " + text + ": expected A-B or A-B:COUNT, such as 0-3 or 0-3:1");
+        }
+        lost.push_back({std::stoi(found[1]), std::stoi(found[2]), found[3].matched ? std::stoi(found[3].str()) : 0});
+    }
+    return lost;
+}
+
 } // namespace
 
 std::variant<options, help_text> parse_options(int argc, const char* const* argv) {
     options o;
-    std::string ranks, collective = "allreduce", links = "auto", relays, simulate, format = "text";
+    std::string ranks, collective = "allreduce", links = "auto", relays, without, simulate, format = "text";
     int root = 0;
     blink::pack_options& pack = o.planning.pack;
 
@@ -71,6 +89,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->capture_default_str();
     auto* most = app.add_option("--max-trees", pack.max_trees, "at most so many trees (default: as the slack asks)");
     word("--relays", relays, "GPUs outside the ranks that may forward, such as 2,3, or all of them", "LIST|all");
+    word("--without", without, "repair the plan for lost wires: all of A-B, or COUNT of them", "A-B[:COUNT],...");
     word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
     word("--format", format, "text, json, dot or svg", "NAME")->capture_default_str();
     word("--output", o.output, "file to write (default: the standard output)", "FILE");
@@ -100,12 +119,16 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     o.every_relay = relays == "all";
     if (!relays.empty() && !o.every_relay) { o.planning.relays = blink::parse_ranks(relays); }
     if (root_option->count() > 0) { o.root = root; }
+    const bool picture = o.format == output_format::dot || o.format == output_format::svg;
+    if (!without.empty()) {
+        o.without = parse_lost(without);
+        if (picture) { throw blink::usage_error("--without needs --format text or json, which can show a change"); }
+        if (!simulate.empty()) { throw blink::usage_error("--without and --simulate: expected one of them"); }
+    }
     if (!simulate.empty()) {
         o.simulate = blink::parse_bytes(simulate);
         if (*o.simulate == 0) { throw blink::usage_error("--simulate 0: expected at least one byte"); }
-        if (o.format == output_format::dot || o.format == output_format::svg) {
-            throw blink::usage_error("--simulate needs --format text or json, which can show times");
-        }
+        if (picture) { throw blink::usage_error("--simulate needs --format text or json, which can show times"); }
     }
     return o;
 }

@@ -119,14 +119,17 @@ namespace blink_plan {
     return line + "-" + (children.size() > 1 ? "(" + below + ")" : below);
 }
 
+/// A line of the table of trees.
+[[nodiscard]] inline std::string tree_as_row(const blink::plan& p, const blink::packed_tree& t, std::size_t number) {
+    return right(std::to_string(number), 4) + right(std::to_string(given(p, t.root)), 6) +
+           right(blink::format_fixed(t.GBps, 2), 9) + right(std::to_string(depth(t, p.packing.ranks)), 7) + "  " +
+           tree_in_line(p, t, t.root) + "\n";
+}
+
 [[nodiscard]] inline std::string trees_as_table(const blink::plan& p) {
     std::string table = "\n  tree  root     GB/s  depth  from the root\n";
     std::size_t number = 0;
-    for (const blink::packed_tree& t : p.packing.trees) {
-        table += "  " + right(std::to_string(++number), 4) + right(std::to_string(given(p, t.root)), 6) +
-                 right(blink::format_fixed(t.GBps, 2), 9) + right(std::to_string(depth(t, p.packing.ranks)), 7) + "  " +
-                 tree_in_line(p, t, t.root) + "\n";
-    }
+    for (const blink::packed_tree& t : p.packing.trees) { table += "  " + tree_as_row(p, t, ++number); }
     return table;
 }
 
