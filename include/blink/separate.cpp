@@ -6,6 +6,7 @@
 #define BLINK_SEPARATE_COMPILATION
 #endif
 
+#include <blink/advise_impl.hpp>
 #include <blink/communicator/host_group_impl.hpp>
 #include <blink/execute/host/chunk_queue_impl.hpp>
 #include <blink/execute/host/compile_impl.hpp>
