@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// blink-plan: topology -> packing -> schedule, to read and to script.
+#include <blink/advise.hpp>
 #include <blink/repair.hpp>
 #include <blink/topology/source.hpp>
 
@@ -15,6 +16,7 @@
 #include "options.hpp"
 #include "reach.hpp"
 #include "report.hpp"
+#include "report_advice.hpp"
 #include "report_json.hpp"
 #include "report_picture.hpp"
 #include "report_repair.hpp"
@@ -80,6 +82,12 @@ void deliver(const options& o, const std::string& text) {
     if (!file) { throw blink::usage_error("--output " + o.output + ": cannot write this file"); }
 }
 
+/// Text or JSON of what the user asked for.
+template <class Report>
+void deliver_words(const options& o, const Report& r) {
+    deliver(o, o.format == output_format::json ? to_json(r).dump(2) + "\n" : to_text(r));
+}
+
 int say(int status, const std::string& what) {
     std::cerr << "blink-plan: " << what << '\n';
     return status;
@@ -94,6 +102,10 @@ int run(int argc, const char* const* argv) {
     const options& o = std::get<options>(parsed);
     const blink::topology machine = blink::topology_from(o.topology);
     const std::vector<int> gpus = chosen_gpus(o, machine);
+    if (o.advise) {
+        deliver_words(o, advice_report{machine.name(), blink::advise(machine, gpus, *o.advise, o.kind, o.planning)});
+        return 0;
+    }
     const int root = root_rank(o, gpus);
     const blink::plan_options how = planning(o, machine, gpus);
     blink::topology less = machine;
@@ -101,8 +113,7 @@ int run(int argc, const char* const* argv) {
     try {
         if (!o.without.empty()) {
             const blink::plan before = blink::make_plan(machine, gpus, o.kind, root, how);
-            const repair_report r{before, o.without, blink::repair_plan(before, less, how.pack)};
-            deliver(o, o.format == output_format::json ? to_json(r).dump(2) + "\n" : to_text(r));
+            deliver_words(o, repair_report{before, o.without, blink::repair_plan(before, less, how.pack)});
             return 0;
         }
         report r{blink::make_plan(machine, gpus, o.kind, root, how), 0, {}};

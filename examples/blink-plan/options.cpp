@@ -27,6 +27,7 @@ Examples:
   blink-plan --topology dgx1v --ranks 1,4,6 --relays all
   blink-plan --topology dgx1v --collective broadcast --root 0 --format json
   blink-plan --topology dgx1v --collective broadcast --root 0 --without 0-3:1
+  blink-plan --topology dgx1v --advise 4
   nvidia-smi topo -m | blink-plan --topology - --simulate 64M
   blink-plan --topology dgx1v --format svg --output trees.svg
 
@@ -68,6 +69,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     options o;
     std::string ranks, collective = "allreduce", links = "auto", relays, without, simulate, format = "text";
     int root = 0;
+    int choose = 0;
     blink::pack_options& pack = o.planning.pack;
 
     CLI::App app{"Plans a collective: packs spanning trees into the wires between GPUs, and shows the bound.",
@@ -89,6 +91,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->capture_default_str();
     auto* most = app.add_option("--max-trees", pack.max_trees, "at most so many trees (default: as the slack asks)");
     word("--relays", relays, "GPUs outside the ranks that may forward, such as 2,3, or all of them", "LIST|all");
+    auto* advise = app.add_option("--advise", choose, "which K of the ranks to give out: best, worst and mean rate")
+                       ->type_name("K");
     word("--without", without, "repair the plan for lost wires: all of A-B, or COUNT of them", "A-B[:COUNT],...");
     word("--simulate", simulate, "model the time for so many bytes, such as 64M, beside ring and chain", "BYTES");
     word("--format", format, "text, json, dot or svg", "NAME")->capture_default_str();
@@ -120,6 +124,12 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     if (!relays.empty() && !o.every_relay) { o.planning.relays = blink::parse_ranks(relays); }
     if (root_option->count() > 0) { o.root = root; }
     const bool picture = o.format == output_format::dot || o.format == output_format::svg;
+    if (advise->count() > 0) {
+        o.advise = choose;
+        if (picture) { throw blink::usage_error("--advise needs --format text or json"); }
+        const bool fixed = root_option->count() > 0 || !relays.empty() || !without.empty() || !simulate.empty();
+        if (fixed) { throw blink::usage_error("--advise goes without --root, --relays, --without and --simulate"); }
+    }
     if (!without.empty()) {
         o.without = parse_lost(without);
         if (picture) { throw blink::usage_error("--without needs --format text or json, which can show a change"); }

@@ -31,6 +31,7 @@ struct options {
     std::optional<int> root;  ///< a GPU of the machine; none: the best one
     blink::plan_options planning;
     std::optional<std::size_t> simulate; ///< bytes
+    std::optional<int> advise;           ///< how many of the ranks to choose
     std::vector<lost_wires> without;     ///< the plan is repaired for these losses
     output_format format = output_format::text;
     std::string output; ///< file; empty: the standard output

@@ -97,45 +97,6 @@ class PlanWorks(Tool):
         text, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", "1,4,6")
         self.assertIn("over PCIe", text)
 
-    def test_relays_bring_a_fragment_to_the_speed_of_its_own_links(self):
-        common = ["--topology", "dgx1v", "--ranks", "1,4,6", "--slack", 0]
-        plan = self.plan(*common, "--relays", "all", "--simulate", "64M")
-        self.check_plan(plan)
-        self.assertAlmostEqual(plan["rate_GBps"], 112.5, places=6)
-        self.assertEqual(plan["relays"], [0, 2, 3, 5, 7])
-        self.assertEqual(sorted(plan["simulated"]), ["blink", "chain", "ring"])
-        for tree in plan["trees"]:
-            self.assertEqual([len(ways) for ways in tree["relays"]], [2, 2])
-            self.assertLessEqual({relay for ways in tree["relays"] for way in ways for relay in way}, set(plan["relays"]))
-        self.assertTrue(any(way for tree in plan["trees"] for ways in tree["relays"] for way in ways))
-        two = self.plan(*common, "--relays", "0,5", "--collective", "broadcast", "--root", 6)
-        self.check_plan(two)
-        self.assertEqual(two["relays"], [0, 5])
-        self.assertNotIn("relays", self.plan(*common))
-        text, _ = self.expect(0, PLAN, *common, "--relays", "all")
-        self.assertIn("GPUs forward, in GB/s: 0: ", text)
-        self.assertRegex(text, r"-\(?\[[02357-]+\]-[146]")
-        svg, _ = self.expect(0, PLAN, *common, "--relays", "all", "--format", "svg")
-        self.assertTrue(xml.etree.ElementTree.fromstring(svg).tag.endswith("svg"))
-
-    def test_a_lost_link_keeps_the_trees_that_hold(self):
-        common = ["--topology", "dgx1v", "--collective", "broadcast", "--root", 0]
-        change = self.plan(*common, "--without", "0-3:1")
-        self.assertEqual(list(change), ["without", "before", "after", "kept", "dropped", "new", "anew"])
-        self.assertEqual(change["without"], [{"a": 0, "b": 3, "count": 1}])
-        before, after = change["before"], change["after"]
-        for plan in (before, after):
-            self.check_plan(plan)
-        self.assertEqual((before["rate_GBps"], after["rate_GBps"]), (150, 125))
-        self.assertGreater(len(change["kept"]), 0)
-        for was, now in change["kept"]:
-            self.assertEqual(before["trees"][was]["edges"], after["trees"][now]["edges"])
-        self.assertEqual(sorted([was for was, _ in change["kept"]] + change["dropped"]), list(range(len(before["trees"]))))
-        self.assertEqual(sorted([now for _, now in change["kept"]] + change["new"]), list(range(len(after["trees"]))))
-        text, _ = self.expect(0, PLAN, *common, "--without", "0-3,2-6:1")
-        for words in ("without 0-3 (all wires), 2-6 (1 wire): ", " kept, ", " dropped, ", " new\n", "\n  kept ", "before 150.00"):
-            self.assertIn(words, text)
-
     def test_max_trees_is_kept(self):
         plan = self.plan("--topology", "dgx1v", "--max-trees", 1)
         self.check_plan(plan)
@@ -248,21 +209,6 @@ class PlanRefuses(Tool):
         text = '{"name": "box", "gpus": 4, "switches": 0, "links": [{"a": 0, "b": 1, "GBps": 1}, {"a": 2, "b": 3, "GBps": 1}]}'
         self.refused(3, ["box", "{0,1} {2,3}"], "--topology", "-", stdin=text)
         self.refused(3, "{3} {0}", "--topology", "-", "--ranks", "3,0", stdin=text)
-
-    def test_a_lost_link_that_parts_the_gpus_or_was_never_there(self):
-        self.refused(3, "{0} {1}", "--topology", "dgx1v", "--ranks", "0,1", "--links", "nvlink", "--without", "0-1")
-        self.refused(2, "between 1 and 4", "--topology", "dgx1v", "--without", "1-4")
-        self.refused(2, "fewer than 3", "--topology", "dgx1v", "--without", "0-3:3")
-        for lost in ("0", "0-3:0", "0:3", "0-3,", "a-b", "0-3:1:1"):
-            self.refused(2, "--without", "--topology", "dgx1v", "--without", lost)
-        self.refused(2, "--without", "--topology", "dgx1v", "--without", "0-3", "--format", "svg")
-        self.refused(2, "--without", "--topology", "dgx1v", "--without", "0-3", "--simulate", "1M")
-
-    def test_relays_that_cannot_be_meant_or_join_nobody(self):
-        self.refused(2, "relay 1 takes part", "--topology", "dgx1v", "--ranks", "0,1", "--relays", "1")
-        self.refused(2, "relay 9 is none", "--topology", "dgx1v", "--ranks", "0,1", "--relays", "9")
-        self.refused(2, "some", "--topology", "dgx1v", "--ranks", "0,1", "--relays", "some")
-        self.refused(3, "{1} {6}", "--topology", "dgx1v", "--ranks", "1,6", "--relays", "4", "--links", "nvlink")
 
     def test_wrong_usage(self):
         for arguments, word in (
