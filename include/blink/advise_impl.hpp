@@ -216,6 +216,9 @@ BLINK_INLINE advice advise(const topology& machine, std::span<const int> candida
         throw usage_error(what + ": expected 1 to " + std::to_string(free.gpu_count()));
     }
     a.choices = detail::ways_to_choose(a.candidates.size(), static_cast<std::uint64_t>(count));
+    if (a.choices == std::numeric_limits<std::uint64_t>::max()) {
+        throw usage_error(what + " of " + std::to_string(a.candidates.size()) + ": more choices than can be counted");
+    }
     std::vector<detail::typical_choice> typical;
     detail::extend_choices(detail::interchangeable(free, options.links), 0, count, {}, typical);
     if (typical.size() > most_advised_choices) {

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,52 +22,60 @@ namespace blink {
 
 namespace detail {
 
-/// A hop by the vertices and kinds of its links, and by its number among hops that are alike in these.
-using hop_name = std::vector<int>;
-
-[[nodiscard]] inline std::vector<hop_name> hop_names(const fabric& f) {
-    std::map<hop_name, int> met;
-    std::vector<hop_name> names;
-    for (const arc& a : f.arcs) {
-        hop_name name{a.from};
-        for (const int l : a.route) {
-            const link& wire = f.links[static_cast<std::size_t>(l)];
-            name.insert(name.end(), {static_cast<int>(wire.kind), wire.to});
-        }
-        const int number = met[name]++;
-        name.push_back(number);
-        names.push_back(std::move(name));
-    }
-    return names;
-}
-
 /// Old trees in terms of another fabric of the same ranks.
 class tree_mapping {
   public:
-    tree_mapping(const fabric& from, const fabric& to) {
-        std::map<hop_name, int> known;
-        const std::vector<hop_name> names = hop_names(to);
+    tree_mapping(const fabric& from, const fabric& to) : from_(&from) {
+        std::map<link_name, int> known;
+        const std::vector<link_name> names = names_of(to);
         for (std::size_t i = 0; i < names.size(); ++i) { known[names[i]] = static_cast<int>(i); }
-        for (const hop_name& name : hop_names(from)) {
+        for (const link_name& name : names_of(from)) {
             const auto found = known.find(name);
-            number_.push_back(found == known.end() ? -1 : found->second);
+            link_.push_back(found == known.end() ? -1 : found->second);
         }
     }
 
-    /// False where a hop is gone.
-    [[nodiscard]] bool map(packed_tree& t) const {
+    /// Turns the hops of `t` into those of `to`.
+    /// @param add whether a route that `to` has the links for, and no hop, becomes one
+    /// @return false where a hop is gone
+    [[nodiscard]] bool map(packed_tree& t, fabric& to, bool add) const {
+        std::vector<arc> hops;
+        for (const tree_edge& e : t.edges) {
+            for (const int hop : {e.down, e.up}) {
+                if (hop == -1) { continue; }
+                arc a = from_->arcs[static_cast<std::size_t>(hop)];
+                for (int& l : a.route) { l = link_[static_cast<std::size_t>(l)]; }
+                const bool gone = std::ranges::find(a.route, -1) != a.route.end();
+                if (gone || (!add && std::ranges::find(to.arcs, a) == to.arcs.end())) { return false; }
+                hops.push_back(std::move(a));
+            }
+        }
+        auto next = hops.begin();
         for (tree_edge& e : t.edges) {
             for (int* hop : {&e.down, &e.up}) {
                 if (*hop == -1) { continue; }
-                *hop = number_[static_cast<std::size_t>(*hop)];
-                if (*hop == -1) { return false; }
+                const auto found = std::ranges::find(to.arcs, *next);
+                *hop = static_cast<int>(found - to.arcs.begin());
+                if (found == to.arcs.end()) { to.arcs.push_back(*next); }
+                ++next;
             }
         }
         return true;
     }
 
   private:
-    std::vector<int> number_;
+    /// Both ends, the kind, and the number among links that are alike in these.
+    using link_name = std::tuple<int, int, link_kind, int>;
+
+    [[nodiscard]] static std::vector<link_name> names_of(const fabric& f) {
+        std::map<std::tuple<int, int, link_kind>, int> met;
+        std::vector<link_name> names;
+        for (const link& l : f.links) { names.emplace_back(l.from, l.to, l.kind, met[{l.from, l.to, l.kind}]++); }
+        return names;
+    }
+
+    const fabric* from_;
+    std::vector<int> link_; ///< of `to`, or -1, for each link of `from`
 };
 
 /// Does any link that `t` loads on `f` carry less than the link of the same name on `before`?
@@ -116,7 +125,7 @@ inline void compare_trees(plan_repair& r, const plan& before, const std::vector<
     std::vector<int> origin(r.after.packing.trees.size(), -1);
     for (std::size_t i = 0; i < old.trees.size(); ++i) {
         packed_tree t = old.trees[i];
-        if (!mapping.map(t)) { continue; }
+        if (!mapping.map(t, r.after.fabric, false)) { continue; }
         const auto& trees = r.after.packing.trees;
         const auto same = std::find_if(trees.begin(), trees.end(), [&](const packed_tree& other) {
             return other.root == t.root && other.edges == t.edges;
@@ -147,7 +156,7 @@ BLINK_INLINE plan_repair repair_plan(const plan& before, const topology& machine
     for (const bool touched : {false, true}) {
         for (std::size_t i = 0; i < old.trees.size(); ++i) {
             packed_tree t = old.trees[i];
-            if (!mapping.map(t)) { continue; }
+            if (!mapping.map(t, r.after.fabric, true)) { continue; }
             if (detail::over_slower_link(old.trees[i], before.fabric, t, r.after.fabric) != touched) { continue; }
             trees.push_back(std::move(t));
             number.push_back(static_cast<int>(i));
@@ -155,8 +164,11 @@ BLINK_INLINE plan_repair repair_plan(const plan& before, const topology& machine
     }
     if (trees.empty()) { return detail::planned_anew(before, machine, options); }
     refilled_packing filled = refill(r.after.fabric, old.kind, old.root, trees, options);
-    if (options.max_trees > 0 && static_cast<int>(filled.packing.trees.size()) > options.max_trees) {
-        return detail::planned_anew(before, machine, options);
+    const bool many = options.max_trees > 0 && static_cast<int>(filled.packing.trees.size()) > options.max_trees;
+    const packing& now = filled.packing;
+    if (many || now.GBps < now.bound.GBps * (1 - options.slack) * (1 - 1e-9)) {
+        plan_repair anew = detail::planned_anew(before, machine, options);
+        if (many || anew.after.packing.GBps > now.GBps * (1 + 1e-9)) { return anew; }
     }
     r.after.packing = std::move(filled.packing);
     for (int& origin : filled.origin) {

@@ -138,6 +138,8 @@ TEST_CASE("what makes no sense, and too many choices, are refused") {
     CHECK_THROWS_AS((void)advise(machine, first(8), 0, collective::allreduce), usage_error);
     CHECK_THROWS_AS((void)advise(machine, std::vector{0, 0}, 1, collective::allreduce), usage_error);
     CHECK_THROWS_AS((void)advise(machine, first(8), 2, collective::allreduce, {.relays = {7}}), usage_error);
+    CHECK_THROWS_WITH_AS((void)advise(machine_named("hgx_h100x16"), first(128), 64, collective::allreduce),
+                         doctest::Contains("more choices than can be counted"), usage_error);
     topology ring("ring", 24);
     for (int v = 0; v < 24; ++v) { ring.connect({v, (v + 1) % 24, 25}); }
     CHECK_THROWS_WITH_AS((void)advise(ring, first(24), 12, collective::allreduce),
