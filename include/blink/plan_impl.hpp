@@ -46,13 +46,14 @@ BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, 
     p.fabric = hops(first);
     p.packing = pack(p.fabric, kind, first, options.pack);
     for (int r = 1; search && r < ranks; ++r) {
-        fabric own = p.relays.empty() ? fabric{} : hops(r);
-        packing other = pack(p.relays.empty() ? p.fabric : own, kind, r, options.pack);
+        fabric own = hops(r);
+        packing other = pack(own, kind, r, options.pack);
         const bool faster = other.GBps > p.packing.GBps * (1 + 1e-9);
         const bool flatter = other.GBps > p.packing.GBps * (1 - 1e-9) && deepest(other) < deepest(p.packing);
-        if (!faster && !flatter) { continue; }
-        p.packing = std::move(other);
-        if (!p.relays.empty()) { p.fabric = std::move(own); }
+        if (faster || flatter) {
+            p.packing = std::move(other);
+            p.fabric = std::move(own);
+        }
     }
     p.schedule = make_schedule(p.packing);
     p.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
