@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// blink-plan: topology -> packing -> schedule, to read and to script.
+#include <blink/advise.hpp>
 #include <blink/core/text.hpp>
+#include <blink/repair.hpp>
 #include <blink/schedule/write_msccl_xml.hpp>
 #include <blink/schedule/write_mscclpp_json.hpp>
 #include <blink/topology/source.hpp>
@@ -19,8 +21,10 @@
 #include "options.hpp"
 #include "reach.hpp"
 #include "report.hpp"
+#include "report_advice.hpp"
 #include "report_json.hpp"
 #include "report_picture.hpp"
+#include "report_repair.hpp"
 #include "report_text.hpp"
 #include "simulation.hpp"
 
@@ -37,6 +41,15 @@ std::vector<int> chosen_gpus(const options& o, const blink::topology& machine) {
     std::vector<int> all(static_cast<std::size_t>(machine.gpu_count()));
     std::iota(all.begin(), all.end(), 0);
     return all;
+}
+
+/// What the plan may use; of `--relays all` the GPUs that take no part.
+blink::plan_options planning(const options& o, const blink::topology& machine, const std::vector<int>& gpus) {
+    blink::plan_options p = o.planning;
+    for (int v = 0; o.every_relay && v < machine.gpu_count(); ++v) {
+        if (std::ranges::find(gpus, v) == gpus.end()) { p.relays.push_back(v); }
+    }
+    return p;
 }
 
 /// The rank of the GPU that the user named as root.
@@ -85,6 +98,12 @@ void deliver(const options& o, const std::string& text) {
     if (!file) { throw blink::usage_error("--output " + o.output + ": cannot write this file"); }
 }
 
+/// Text or JSON of what the user asked for.
+template <class Report>
+void deliver_words(const options& o, const Report& r) {
+    deliver(o, o.format == output_format::json ? to_json(r).dump(2) + "\n" : to_text(r));
+}
+
 int say(int status, const std::string& what) {
     std::cerr << "blink-plan: " << what << '\n';
     return status;
@@ -99,22 +118,33 @@ int run(int argc, const char* const* argv) {
     const options& o = std::get<options>(parsed);
     const blink::topology machine = blink::topology_from(o.topology);
     const std::vector<int> gpus = chosen_gpus(o, machine);
+    if (o.advise) {
+        deliver_words(o, advice_report{machine.name(), blink::advise(machine, gpus, *o.advise, o.kind, o.planning)});
+        return 0;
+    }
     const int root = root_rank(o, gpus);
     if (o.format == output_format::nccl_xml) {
         deliver(o, blink::write_nccl_xml(o.ranks.empty() ? machine : blink::induced(machine, gpus)));
         return 0;
     }
+    const blink::plan_options how = planning(o, machine, gpus);
+    blink::topology less = machine;
+    for (const lost_wires& l : o.without) { less = blink::without_wires(less, l.a, l.b, l.count); }
     try {
         if (o.dial) {
-            const dial_report d = turn_dial(machine, gpus, o.kind, root, o.planning);
-            deliver(o, o.format == output_format::json ? to_json(d).dump(2) + "\n" : to_text(d));
+            deliver_words(o, turn_dial(machine, gpus, o.kind, root, how));
             return 0;
         }
-        report r{blink::make_plan(machine, gpus, o.kind, root, o.planning), 0, {}};
+        if (!o.without.empty()) {
+            const blink::plan before = blink::make_plan(machine, gpus, o.kind, root, how);
+            deliver_words(o, repair_report{before, o.without, blink::repair_plan(before, less, how.pack)});
+            return 0;
+        }
+        report r{blink::make_plan(machine, gpus, o.kind, root, how), 0, {}};
         if (o.simulate && gpus.size() > 1) { simulate_into(r, *o.simulate); }
         deliver(o, rendered(o, r));
     } catch (const blink::plan_error& e) {
-        const std::string reason = no_path_in_words(machine, gpus, o.planning.links);
+        const std::string reason = no_path_in_words(less, gpus, how.relays, how.links);
         return say(no_plan, reason.empty() ? e.what() : reason);
     }
     return 0;

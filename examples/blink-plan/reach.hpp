@@ -14,11 +14,12 @@
 
 namespace blink_plan {
 
-/// Groups of `gpus` that reach each other both ways over links of the kinds that `choice` allows, through switches and
-/// through each other, but not through GPUs that take no part. `automatic` counts as `all` here.
+/// Groups of `gpus` that reach each other both ways over links of the kinds that `choice` allows, through switches,
+/// relays and each other, but not through other GPUs that take no part. `automatic` counts as `all` here.
 [[nodiscard]] inline std::vector<std::vector<int>> reach_groups(const blink::topology& machine,
-                                                                std::span<const int> gpus, blink::link_choice choice) {
-    const blink::topology g = blink::induced(machine, gpus);
+                                                                std::span<const int> gpus, std::span<const int> relays,
+                                                                blink::link_choice choice) {
+    const blink::topology g = blink::induced(machine, gpus, relays);
     const auto n = static_cast<std::size_t>(g.vertex_count());
     std::vector<std::vector<bool>> reach(n, std::vector<bool>(n, false));
     for (std::size_t v = 0; v < n; ++v) { reach[v][v] = true; }
@@ -50,8 +51,8 @@ namespace blink_plan {
 
 /// The message for GPUs that no allowed link joins; empty where they are joined, so that the reason is another one.
 [[nodiscard]] inline std::string no_path_in_words(const blink::topology& machine, std::span<const int> gpus,
-                                                  blink::link_choice choice) {
-    const auto groups = reach_groups(machine, gpus, choice);
+                                                  std::span<const int> relays, blink::link_choice choice) {
+    const auto groups = reach_groups(machine, gpus, relays, choice);
     std::string list;
     for (const auto& group : groups) { list += " {" + blink::format_ranks(group) + "}"; }
     if (groups.size() > 1) {
@@ -61,7 +62,7 @@ namespace blink_plan {
         return machine.name() + ": GPUs of different groups cannot reach each other " + wires + ":" + list;
     }
     if (choice != blink::link_choice::automatic) { return {}; }
-    const auto fast = reach_groups(machine, gpus, blink::link_choice::nvlink);
+    const auto fast = reach_groups(machine, gpus, relays, blink::link_choice::nvlink);
     list.clear();
     for (const auto& group : fast) { list += " {" + blink::format_ranks(group) + "}"; }
     return machine.name() +

@@ -6,6 +6,7 @@
 
 #include <blink/plan.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -34,6 +35,13 @@ struct report {
     std::vector<int> numbers;
     for (const int r : ranks) { numbers.push_back(given(p, r)); }
     return numbers;
+}
+
+/// Relays on the way from parent to child: on the hop down, or backwards on the one up where data only flow up.
+[[nodiscard]] inline std::vector<int> relays_towards_child(const blink::plan& p, const blink::tree_edge& e) {
+    std::vector<int> relays = relays_on(p, e.down != -1 ? e.down : e.up);
+    if (e.down == -1) { std::ranges::reverse(relays); }
+    return relays;
 }
 
 } // namespace blink_plan

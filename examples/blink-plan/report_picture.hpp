@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report.hpp"
@@ -20,7 +21,12 @@ namespace blink_plan {
     std::vector<blink::drawn_tree> drawn;
     for (const blink::packed_tree& t : p.packing.trees) {
         blink::drawn_tree d{"tree " + std::to_string(drawn.size() + 1), t.GBps, given(p, t.root), {}};
-        for (const blink::tree_edge& e : t.edges) { d.edges.emplace_back(given(p, e.parent), given(p, e.child)); }
+        for (const blink::tree_edge& e : t.edges) {
+            int at = given(p, e.parent);
+            std::vector<int> way = relays_towards_child(p, e);
+            way.push_back(given(p, e.child));
+            for (const int next : way) { d.edges.emplace_back(std::exchange(at, next), next); }
+        }
         drawn.push_back(std::move(d));
     }
     return drawn;

@@ -7,6 +7,8 @@
 #include <blink/core/text.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -96,28 +98,57 @@ namespace blink_plan {
     return "the links between" + groups + " carry " + carried + ", and every tree crosses them " + hops + " times";
 }
 
-/// A tree from its root in one line: `0-1-(2, 3-5)` means 0 feeds 1, which feeds 2 and 3, which feeds 5.
+/// Relays on the way to a child, as `[2-3]-`.
+[[nodiscard]] inline std::string way_to(const blink::plan& p, const blink::tree_edge& e) {
+    std::string way;
+    for (const int r : relays_towards_child(p, e)) { way += (way.empty() ? "" : "-") + std::to_string(r); }
+    return way.empty() ? "" : "[" + way + "]-";
+}
+
+/// A tree from its root in one line: `0-1-(2, [4]-3-5)` means 0 feeds 1, which feeds 2 and, through relay 4, 3, which
+/// feeds 5.
 [[nodiscard]] inline std::string tree_in_line(const blink::plan& p, const blink::packed_tree& t, int from) {
-    std::vector<int> children;
-    for (const blink::tree_edge& e : t.edges) {
-        if (e.parent == from) { children.push_back(e.child); }
-    }
+    std::vector<blink::tree_edge> children;
+    std::ranges::copy_if(t.edges, std::back_inserter(children), [&](const auto& e) { return e.parent == from; });
     std::string line = std::to_string(given(p, from));
     if (children.empty()) { return line; }
     std::string below;
-    for (const int c : children) { below += (below.empty() ? "" : ", ") + tree_in_line(p, t, c); }
+    for (const blink::tree_edge& e : children) {
+        below += (below.empty() ? "" : ", ") + way_to(p, e) + tree_in_line(p, t, e.child);
+    }
     return line + "-" + (children.size() > 1 ? "(" + below + ")" : below);
+}
+
+/// A line of the table of trees.
+[[nodiscard]] inline std::string tree_as_row(const blink::plan& p, const blink::packed_tree& t, std::size_t number) {
+    return right(std::to_string(number), 4) + right(std::to_string(given(p, t.root)), 6) +
+           right(blink::format_fixed(t.GBps, 2), 9) + right(std::to_string(depth(t, p.packing.ranks)), 7) + "  " +
+           tree_in_line(p, t, t.root) + "\n";
 }
 
 [[nodiscard]] inline std::string trees_as_table(const blink::plan& p) {
     std::string table = "\n  tree  root     GB/s  depth  from the root\n";
     std::size_t number = 0;
-    for (const blink::packed_tree& t : p.packing.trees) {
-        table += "  " + right(std::to_string(++number), 4) + right(std::to_string(given(p, t.root)), 6) +
-                 right(blink::format_fixed(t.GBps, 2), 9) + right(std::to_string(depth(t, p.packing.ranks)), 7) + "  " +
-                 tree_in_line(p, t, t.root) + "\n";
-    }
+    for (const blink::packed_tree& t : p.packing.trees) { table += "  " + tree_as_row(p, t, ++number); }
     return table;
+}
+
+/// What each relay forwards, both ways together.
+[[nodiscard]] inline std::string forwarding_in_words(const blink::plan& p) {
+    std::map<int, double> forwarded;
+    for (const blink::packed_tree& t : p.packing.trees) {
+        for (const blink::tree_edge& e : t.edges) {
+            for (const int hop : {e.down, e.up}) {
+                if (hop == -1) { continue; }
+                for (const int relay : relays_on(p, hop)) { forwarded[relay] += t.GBps; }
+            }
+        }
+    }
+    std::string words;
+    for (const auto& [relay, GBps] : forwarded) {
+        words += (words.empty() ? "" : ", ") + std::to_string(relay) + ": " + blink::format_fixed(GBps, 2);
+    }
+    return words.empty() ? "no GPU has to forward" : "GPUs forward, in GB/s: " + words;
 }
 
 [[nodiscard]] inline std::string timings_as_table(const report& r) {
@@ -168,6 +199,7 @@ namespace blink_plan {
                  counted(static_cast<std::size_t>(k.weights.iterations), "iteration") + " with epsilon " +
                  blink::format_fixed(k.weights.epsilon, 2) + " -> " + counted(k.trees.size(), "tree"));
     }
+    if (!p.relays.empty()) { line("relays", counted(p.relays.size(), "GPU"), forwarding_in_words(p)); }
     line("planned in", blink::format_seconds(p.seconds), "");
     text.erase(text.find_last_not_of(" \n") + 1);
     text += "\n" + trees_as_table(p);

@@ -31,9 +31,14 @@ inline void simulate_into(report& r, std::size_t bytes) {
     };
     r.simulated_bytes = bytes;
     time("blink", "Blink", p.schedule, p.fabric);
-    const blink::fabric wires = p.links == blink::link_choice::automatic
-                                    ? blink::make_fabric(blink::induced(p.machine, p.gpus), blink::link_choice::all)
-                                    : p.fabric;
+    // Rings and chains do without relays.
+    blink::fabric wires = p.fabric;
+    if (p.links == blink::link_choice::automatic || !p.relays.empty()) {
+        const bool all = p.links == blink::link_choice::automatic;
+        try {
+            wires = blink::make_fabric(blink::induced(p.machine, p.gpus), all ? blink::link_choice::all : p.links);
+        } catch (const blink::plan_error&) { return; } // without relays the ranks are apart
+    }
     if (blink::is_rooted(p.packing.kind)) {
         time_baseline("ring", [&] { return blink::ring_rooted(wires, p.packing.kind, p.packing.root); });
     } else if (blink::is_sharded(p.packing.kind)) {

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Definition of `make_plan`.
+/// Definitions of `plan_fabric` and `make_plan`.
 #pragma once
 
 #include <blink/core/error.hpp>
 #include <blink/packing/pack.hpp>
+#include <blink/packing/relay_fabric.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
@@ -44,6 +45,12 @@ namespace detail {
 
 } // namespace detail
 
+BLINK_INLINE fabric plan_fabric(const topology& machine, std::span<const int> gpus, std::span<const int> relays,
+                                link_choice links, collective kind, int root) {
+    const topology g = induced(machine, gpus, relays);
+    return relays.empty() ? make_fabric(g, links) : make_relay_fabric(g, links, kind, root);
+}
+
 BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, collective kind, int root,
                             const plan_options& options) {
     const auto start = std::chrono::steady_clock::now();
@@ -52,27 +59,28 @@ BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, 
         throw usage_error(std::string(to_string(kind)) + ": root " + std::to_string(root) +
                           " is none of the ranks 0.." + std::to_string(ranks - 1));
     }
-    plan p{machine, {gpus.begin(), gpus.end()}, options.links, {}, {}, {}, 0};
-    p.fabric = make_fabric(induced(machine, gpus), options.links);
+    plan p{machine, {gpus.begin(), gpus.end()}, options.links, {}, {}, {}, 0, options.relays};
+    const auto hops = [&](int r) { return plan_fabric(machine, gpus, p.relays, p.links, kind, r); };
     const auto deepest = [&](const packing& candidate) {
         int d = 0;
         for (const packed_tree& t : candidate.trees) { d = std::max(d, depth(t, ranks)); }
         return d;
     };
     const bool search = is_rooted(kind) && root == best_root;
-    const auto own_arcs = static_cast<std::ptrdiff_t>(p.fabric.arcs.size());
-    p.packing = pack_on_any_route(p.fabric, kind, search ? 0 : std::max(root, 0), options.pack);
-    const std::vector<int> roots = search ? detail::root_candidates(p.fabric) : std::vector<int>{0};
+    const int first = search ? 0 : std::max(root, 0);
+    const fabric plain = hops(first);
+    p.fabric = plain;
+    p.packing = pack_on_any_route(p.fabric, kind, first, options.pack);
+    const std::vector<int> roots = search ? detail::root_candidates(plain) : std::vector<int>{first};
     for (const int r : roots) {
-        if (r == 0) { continue; }
-        fabric routes = p.fabric;
-        routes.arcs.erase(routes.arcs.begin() + own_arcs, routes.arcs.end());
-        packing other = pack_on_any_route(routes, kind, r, options.pack);
+        if (r == first) { continue; }
+        fabric own = p.relays.empty() ? plain : hops(r);
+        packing other = pack_on_any_route(own, kind, r, options.pack);
         const bool faster = other.GBps > p.packing.GBps * (1 + 1e-9);
         const bool flatter = other.GBps > p.packing.GBps * (1 - 1e-9) && deepest(other) < deepest(p.packing);
         if (faster || flatter) {
             p.packing = std::move(other);
-            p.fabric = std::move(routes);
+            p.fabric = std::move(own);
         }
     }
     p.schedule = make_schedule(p.packing);

@@ -43,25 +43,35 @@ inline constexpr std::array link_choice_names{std::string_view{"auto"}, std::str
 
 namespace detail {
 
-[[nodiscard]] inline json::value tree_json(const packed_tree& t, const std::vector<int>& gpus) {
-    const auto gpu = [&gpus](int rank) { return gpus.at(static_cast<std::size_t>(rank)); };
+[[nodiscard]] inline json::value tree_json(const plan& p, const packed_tree& t) {
+    const auto gpu = [&p](int rank) { return p.gpus.at(static_cast<std::size_t>(rank)); };
     json::array edges;
     json::array hops;
+    json::array relays;
     for (const tree_edge& e : t.edges) {
         edges.emplace_back(json::array{gpu(e.parent), gpu(e.child)});
         hops.emplace_back(json::array{e.down, e.up});
+        if (p.relays.empty()) { continue; }
+        json::array ways;
+        for (const int hop : {e.down, e.up}) {
+            ways.push_back(json::value::list(hop == -1 ? std::vector<int>{} : relays_on(p, hop)));
+        }
+        relays.emplace_back(std::move(ways));
     }
-    return json::object{{"root", gpu(t.root)},
-                        {"GBps", t.GBps},
-                        {"depth", depth(t, static_cast<int>(gpus.size()))},
-                        {"edges", std::move(edges)},
-                        {"hops", std::move(hops)}};
+    json::object o{{"root", gpu(t.root)},
+                   {"GBps", t.GBps},
+                   {"depth", depth(t, static_cast<int>(p.gpus.size()))},
+                   {"edges", std::move(edges)},
+                   {"hops", std::move(hops)}};
+    if (!p.relays.empty()) { o.emplace_back("relays", std::move(relays)); }
+    return o;
 }
 
 } // namespace detail
 
 /// The object of the `blink-plan --format json` contract, without what only loading needs. `root` is null for a
-/// collective without one; a tree's `hops` are its edges' hops [down, up], -1 where no data flow.
+/// collective without one; a tree's `hops` are its edges' hops [down, up], -1 where no data flow. With relays there is
+/// a member `relays`, the GPUs that may forward, and one in each tree: those on each edge's hops, [[down], [up]].
 [[nodiscard]] inline json::object plan_report(const plan& p) {
     const auto gpu = [&p](int rank) { return p.gpus.at(static_cast<std::size_t>(rank)); };
     json::array parts;
@@ -71,21 +81,23 @@ namespace detail {
         parts.emplace_back(std::move(gpus));
     }
     json::array trees;
-    for (const packed_tree& t : p.packing.trees) { trees.push_back(detail::tree_json(t, p.gpus)); }
+    for (const packed_tree& t : p.packing.trees) { trees.push_back(detail::tree_json(p, t)); }
     const weights_report& w = p.packing.weights;
-    return {{"topology", p.machine.name()},
-            {"ranks", json::value::list(p.gpus)},
-            {"collective", to_string(p.packing.kind)},
-            {"root", is_rooted(p.packing.kind) ? json::value(gpu(p.packing.root)) : json::value()},
-            {"rate_GBps", p.packing.GBps},
-            {"bound_GBps", p.packing.bound.GBps},
-            {"bottleneck", json::object{{"parts", std::move(parts)}, {"GBps", p.packing.bound.GBps}}},
-            {"mwu", json::object{{"epsilon", w.epsilon},
-                                 {"iterations", w.iterations},
-                                 {"candidates", w.candidates},
-                                 {"rate_GBps", w.GBps}}},
-            {"trees", std::move(trees)},
-            {"seconds", p.seconds}};
+    json::object o{{"topology", p.machine.name()},
+                   {"ranks", json::value::list(p.gpus)},
+                   {"collective", to_string(p.packing.kind)},
+                   {"root", is_rooted(p.packing.kind) ? json::value(gpu(p.packing.root)) : json::value()},
+                   {"rate_GBps", p.packing.GBps},
+                   {"bound_GBps", p.packing.bound.GBps},
+                   {"bottleneck", json::object{{"parts", std::move(parts)}, {"GBps", p.packing.bound.GBps}}},
+                   {"mwu", json::object{{"epsilon", w.epsilon},
+                                        {"iterations", w.iterations},
+                                        {"candidates", w.candidates},
+                                        {"rate_GBps", w.GBps}}},
+                   {"trees", std::move(trees)},
+                   {"seconds", p.seconds}};
+    if (!p.relays.empty()) { o.emplace_back("relays", json::value::list(p.relays)); }
+    return o;
 }
 
 namespace detail {
@@ -93,7 +105,8 @@ namespace detail {
 /// The hops of a plan that its machine's fabric does not have by itself: ranks from 0, links as in the fabric.
 [[nodiscard]] inline json::array routes_json(const plan& p) {
     json::array routes;
-    const std::size_t own = make_fabric(induced(p.machine, p.gpus), p.links).arcs.size();
+    const std::size_t own =
+        plan_fabric(p.machine, p.gpus, p.relays, p.links, p.packing.kind, p.packing.root).arcs.size();
     for (std::size_t i = own; i < p.fabric.arcs.size(); ++i) {
         const arc& a = p.fabric.arcs[i];
         routes.emplace_back(json::object{{"from", a.from}, {"to", a.to}, {"links", json::value::list(a.route)}});
@@ -124,8 +137,15 @@ class plan_reader {
         plan p{at_line("machine", [&](const json::value& v) { return topology_from(v); }), {}, {}, {}, {}, {}, 0};
         p.links = links();
         p.gpus = at_line("ranks", [&](const json::value& v) { return ints(v, 0, p.machine.gpu_count() - 1); });
-        p.fabric =
-            at_line("ranks", [&](const json::value&) { return make_fabric(induced(p.machine, p.gpus), p.links); });
+        if (const json::value* v = d_.find("relays"); v != nullptr) {
+            p.relays = ints(*v, 0, p.machine.gpu_count() - 1);
+        }
+        const collective kind = kind_named();
+        const json::value& root = d_.at("root");
+        const int rank = root.is_null() ? 0 : rank_of(p, root);
+        p.fabric = at_line(p.relays.empty() ? "ranks" : "relays", [&](const json::value&) {
+            return plan_fabric(p.machine, p.gpus, p.relays, p.links, kind, rank);
+        });
         add_routes(p.fabric);
         p.schedule = at_line("schedule", [&](const json::value& v) { return schedule_from(v); });
         p.packing = packed(p);
@@ -177,9 +197,13 @@ class plan_reader {
         }
     }
 
+    [[nodiscard]] collective kind_named() const {
+        return at_line("collective", [](const json::value& v) { return collective_from(v.as_string()); });
+    }
+
     [[nodiscard]] packing packed(const plan& p) const {
         packing result;
-        result.kind = at_line("collective", [](const json::value& v) { return collective_from(v.as_string()); });
+        result.kind = kind_named();
         result.ranks = static_cast<int>(p.gpus.size());
         const json::value& root = d_.at("root");
         result.root = root.is_null() ? p.schedule.root : rank_of(p, root);

@@ -6,9 +6,11 @@
 #define BLINK_SEPARATE_COMPILATION
 #endif
 
+#include <blink/advise_impl.hpp>
 #include <blink/communicator/host_group_impl.hpp>
 #include <blink/execute/host/chunk_queue_impl.hpp>
 #include <blink/execute/host/compile_impl.hpp>
 #include <blink/plan_impl.hpp>
+#include <blink/repair_impl.hpp>
 #include <blink/schedule/verify_impl.hpp>
 #include <blink/topology/probe_impl.hpp>

@@ -409,3 +409,7 @@ TEST_CASE("an unknown root and too many ranks are refused" * doctest::skip(!one_
     CHECK_THROWS_AS(blink::cuda_group({.machine = blink::topology(blink::dgx2), .virtual_ranks = 1}),
                     blink::usage_error);
 }
+
+TEST_CASE("a plan with relays is refused, since nothing forwards on GPUs" * doctest::skip(!one_gpu())) {
+    CHECK_THROWS_AS((void)virtual_dgx1v().plan_for(collective::allreduce, 0, {.relays = {7}}), blink::plan_error);
+}

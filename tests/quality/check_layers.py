@@ -17,7 +17,8 @@ import tempfile
 LAYERS = ["core", "topology", "packing", "schedule", "plan", "execute", "communicator", "face"]
 
 # Headers of the top folder that are no faces of a collective.
-TOP_HEADERS = {"version.hpp": "core", "plan.hpp": "plan", "plan_impl.hpp": "plan", "plan_json.hpp": "plan", "communicator.hpp": "communicator",
+TOP_HEADERS = {"version.hpp": "core", "plan.hpp": "plan", "plan_impl.hpp": "plan", "plan_json.hpp": "plan",
+               "advise.hpp": "plan", "advise_impl.hpp": "plan", "repair.hpp": "plan", "repair_impl.hpp": "plan", "communicator.hpp": "communicator",
                "local_group.hpp": "communicator"}
 
 # Outside the folders given, the pattern may not appear: an optional thing is a folder, not an #ifdef.

@@ -102,7 +102,7 @@ TEST_CASE("GPUs that no link joins are named in groups") {
     machine.connect({1, 4, 10, 1, blink::link_kind::pcie, 0});
     machine.connect({2, 4, 10, 1, blink::link_kind::pcie, 0});
     const auto words = [&](std::vector<int> gpus, blink::link_choice links) {
-        return blink_plan::no_path_in_words(machine, gpus, links);
+        return blink_plan::no_path_in_words(machine, gpus, {}, links);
     };
     CHECK(words({3, 1, 0}, blink::link_choice::automatic) ==
           "box: GPUs of different groups cannot reach each other over any link: {3} {1,0}");
@@ -119,6 +119,6 @@ TEST_CASE("a way that leads there and not back joins nobody") {
     machine.add_link({0, 1, 25, 1, blink::link_kind::nvlink, 0});
     machine.add_link({1, 2, 25, 1, blink::link_kind::nvlink, 0});
     machine.add_link({2, 1, 25, 1, blink::link_kind::nvlink, 0});
-    CHECK(blink_plan::reach_groups(machine, std::vector{0, 1, 2}, blink::link_choice::all) ==
+    CHECK(blink_plan::reach_groups(machine, std::vector{0, 1, 2}, {}, blink::link_choice::all) ==
           std::vector<std::vector<int>>{{0}, {1, 2}});
 }

@@ -282,10 +282,6 @@ class PlanRefuses(Tool):
         self.refused(3, ["box", "{0,1} {2,3}"], "--topology", "-", stdin=text)
         self.refused(3, "{3} {0}", "--topology", "-", "--ranks", "3,0", stdin=text)
 
-    def test_what_is_not_built_yet_by_name(self):
-        self.refused(2, "relays are not built yet", "--topology", "dgx1v", "--relays", "2,3")
-        self.refused(2, "relays are not built yet", "--topology", "dgx1v", "--relays", "all")
-
     def test_wrong_usage(self):
         for arguments, word in (
                 (["--bogus"], "--bogus"), (["dgx1v"], "dgx1v"), (["--ranks", "0,x"], "0,x"), (["--ranks", "0,9"], "9"),

@@ -80,6 +80,7 @@ class cuda_group {
     }
 
     /// The plan of such a call; made and verified once, then kept.
+    /// @throw plan_error for a plan with relays: ranks store straight into their peers' memory, nothing forwards yet
     [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
         return entry_for(kind, root, planning).made;
     }
@@ -192,6 +193,10 @@ class cuda_group {
     using plan_key = std::tuple<collective, int, link_choice, double, int, double>;
 
     const prepared& entry_for(collective kind, int root, const plan_options& p) {
+        if (!p.relays.empty()) {
+            throw plan_error(
+                "cuda_group: relays are not built for GPUs: a rank stores straight into its peer's memory");
+        }
         const int wanted = is_rooted(kind) ? root : 0;
         const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon};
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }

@@ -29,7 +29,8 @@
 
 namespace blink {
 
-/// Ranks of one process, planned as if they were the GPUs of a machine: by default the 8 of a DGX-1V.
+/// Ranks of one process, planned as if they were the GPUs of a machine: by default the 8 of a DGX-1V. Where the plan
+/// has relays there is nothing for them to do here, since all ranks share one memory.
 ///
 /// A collective runs in the call: when `run` returns, the outputs are written. An operator that throws, a timeout
 /// and an abort leave the group unusable; a usage_error does not.
@@ -115,7 +116,7 @@ class host_group {
         plan made;
         host::compiled_schedule compiled;
     };
-    using key = std::tuple<collective, int, link_choice, double, int, double>;
+    using key = std::tuple<collective, int, link_choice, double, int, double, std::vector<int>>;
 
     /// Two threads in one group at once are refused, not queued.
     class in_use {

@@ -136,30 +136,36 @@ class topology {
     std::vector<link> links_;
 };
 
-/// The graph that the GPUs `ranks` see: rank i is vertex i; every switch stays, other GPUs and their links go.
-/// @throw usage_error for an unknown or repeated rank, or for none
+/// The graph that the GPUs `ranks` see: rank i is vertex i, then come the relays in their order, then every switch;
+/// other GPUs and their links go. A relay is not counted among the GPUs of the new graph: like a switch, data pass
+/// through it, and nothing starts or ends there.
+/// @throw usage_error for an unknown or repeated GPU, or for no rank
 template <capacity_graph G>
-[[nodiscard]] topology induced(const G& g, std::span<const int> ranks) {
+[[nodiscard]] topology induced(const G& g, std::span<const int> ranks, std::span<const int> relays = {}) {
     if (ranks.empty()) { throw usage_error(std::string(g.name()) + ": no ranks were given"); }
     std::vector<int> renumbered(static_cast<std::size_t>(g.vertex_count()), -1);
     int next = 0;
-    for (const int r : ranks) {
-        if (r < 0 || r >= g.gpu_count()) {
-            throw usage_error(std::string(g.name()) + ": rank " + std::to_string(r) + " is none of its GPUs 0.." +
-                              std::to_string(g.gpu_count() - 1));
+    const auto take = [&](int gpu, const std::string& what) {
+        if (gpu < 0 || gpu >= g.gpu_count()) {
+            throw usage_error(std::string(g.name()) + ": " + what + " " + std::to_string(gpu) +
+                              " is none of its GPUs 0.." + std::to_string(g.gpu_count() - 1));
         }
-        int& number = renumbered[static_cast<std::size_t>(r)];
+        int& number = renumbered[static_cast<std::size_t>(gpu)];
         if (number != -1) {
-            throw usage_error(std::string(g.name()) + ": rank " + std::to_string(r) + " is given twice");
+            const bool takes_part = number < static_cast<int>(ranks.size()) && what == "relay";
+            throw usage_error(std::string(g.name()) + ": " + what + " " + std::to_string(gpu) +
+                              (takes_part ? " takes part as a rank" : " is given twice"));
         }
         number = next++;
-    }
-    std::vector<vertex_kind> switches;
+    };
+    for (const int r : ranks) { take(r, "rank"); }
+    for (const int r : relays) { take(r, "relay"); }
+    std::vector<vertex_kind> others(relays.size(), vertex_kind::gpu);
     for (int v = g.gpu_count(); v < g.vertex_count(); ++v) {
-        switches.push_back(g.kind_of(v));
+        others.push_back(g.kind_of(v));
         renumbered[static_cast<std::size_t>(v)] = next++;
     }
-    topology result{std::string(g.name()), static_cast<int>(ranks.size()), std::move(switches)};
+    topology result{std::string(g.name()), static_cast<int>(ranks.size()), std::move(others)};
     for (link l : g.links()) {
         l.from = renumbered[static_cast<std::size_t>(l.from)];
         l.to = renumbered[static_cast<std::size_t>(l.to)];
