@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The Blink authors
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What blink-plan answers beside a plan: relays, lost links, advice. test_plan_answers.py BLINK_PLAN [unittest options]"""
+"""What blink-plan answers beside a plan: relays, lost links, advice, the dial. test_plan_answers.py BLINK_PLAN [unittest options]"""
 
 import sys
 import unittest
@@ -65,6 +65,46 @@ class PlanAnswers(Tool):
         text, _ = self.expect(0, PLAN, *common, "--without", "0-3,2-6:1")
         for words in ("without 0-3 (all wires), 2-6 (1 wire): ", " kept, ", " dropped, ", " new\n", "\n  kept ", "before 150.00"):
             self.assertIn(words, text)
+
+
+class PlanTurnsTheDial(Tool):
+    def test_more_trees_give_more_rate_up_to_the_bound(self):
+        for arguments in (["dgx1v"], ["dgx1v", "--collective", "broadcast", "--root", "3"], ["dgx_a100"]):
+            with self.subTest(arguments):
+                dial = self.plan("--topology", *arguments, "--dial")
+                self.assertEqual(list(dial), ["topology", "ranks", "collective", "root", "bound_GBps", "dial"])
+                few = [row for row in dial["dial"] if row["max_trees"] > 0]
+                slacks = [row for row in dial["dial"] if row["max_trees"] == 0]
+                self.assertEqual([row["slack"] for row in slacks], [0.2, 0.1, 0.05, 0.01, 0.0])
+                self.assertEqual([row["max_trees"] for row in few], [1 << i for i in range(len(few))])
+                for row in few:
+                    self.assertLessEqual(row["trees"], row["max_trees"])
+                for row in slacks:
+                    self.assertGreaterEqual(row["rate_GBps"], (1 - row["slack"] - 1e-9) * dial["bound_GBps"])
+                usual = self.plan("--topology", *arguments)
+                chosen = [row for row in dial["dial"] if row["default"]]
+                self.assertEqual([(row["rate_GBps"], row["trees"], row["depth"]) for row in chosen],
+                                 [(usual["rate_GBps"], len(usual["trees"]), max(t["depth"] for t in usual["trees"]))])
+
+    def test_the_text_marks_the_default(self):
+        text, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--dial")
+        marked = [line for line in text.splitlines() if "<- the default" in line]
+        self.assertEqual([line.split()[:2] for line in marked], [["--slack", "0.05"]])
+        self.assertIn("  --max-trees 1 ", text)
+
+    def test_shards_need_a_tree_each(self):
+        dial = self.plan("--topology", "dgx1v", "--collective", "allgather", "--dial")["dial"]
+        self.assertEqual(min(row["max_trees"] for row in dial if row["max_trees"] > 0), 8)
+
+    def test_one_gpu_has_no_dial_to_turn(self):
+        text, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", "3", "--dial")
+        self.assertEqual(text, "dgx1v: allreduce among 1 GPU (3): nothing to send\n")
+
+    def test_what_the_dial_sets_itself_is_refused(self):
+        for arguments, word in ((["--slack", "0.1"], "--slack"), (["--max-trees", "2"], "--max-trees"),
+                                (["--simulate", "1M"], "--simulate"), (["--format", "svg"], "--format")):
+            with self.subTest(arguments):
+                self.refused(2, ["--dial", word], "--topology", "dgx1v", "--dial", *arguments)
 
 
 class PlanRefusesToAnswer(Tool):

@@ -176,46 +176,6 @@ class PlanWorks(Tool):
             self.assertIn(words, text)
 
 
-class PlanTurnsTheDial(Tool):
-    def test_more_trees_give_more_rate_up_to_the_bound(self):
-        for arguments in (["dgx1v"], ["dgx1v", "--collective", "broadcast", "--root", "3"], ["dgx_a100"]):
-            with self.subTest(arguments):
-                dial = self.plan("--topology", *arguments, "--dial")
-                self.assertEqual(list(dial), ["topology", "ranks", "collective", "root", "bound_GBps", "dial"])
-                few = [row for row in dial["dial"] if row["max_trees"] > 0]
-                slacks = [row for row in dial["dial"] if row["max_trees"] == 0]
-                self.assertEqual([row["slack"] for row in slacks], [0.2, 0.1, 0.05, 0.01, 0.0])
-                self.assertEqual([row["max_trees"] for row in few], [1 << i for i in range(len(few))])
-                for row in few:
-                    self.assertLessEqual(row["trees"], row["max_trees"])
-                for row in slacks:
-                    self.assertGreaterEqual(row["rate_GBps"], (1 - row["slack"] - 1e-9) * dial["bound_GBps"])
-                usual = self.plan("--topology", *arguments)
-                chosen = [row for row in dial["dial"] if row["default"]]
-                self.assertEqual([(row["rate_GBps"], row["trees"], row["depth"]) for row in chosen],
-                                 [(usual["rate_GBps"], len(usual["trees"]), max(t["depth"] for t in usual["trees"]))])
-
-    def test_the_text_marks_the_default(self):
-        text, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--dial")
-        marked = [line for line in text.splitlines() if "<- the default" in line]
-        self.assertEqual([line.split()[:2] for line in marked], [["--slack", "0.05"]])
-        self.assertIn("  --max-trees 1 ", text)
-
-    def test_shards_need_a_tree_each(self):
-        dial = self.plan("--topology", "dgx1v", "--collective", "allgather", "--dial")["dial"]
-        self.assertEqual(min(row["max_trees"] for row in dial if row["max_trees"] > 0), 8)
-
-    def test_one_gpu_has_no_dial_to_turn(self):
-        text, _ = self.expect(0, PLAN, "--topology", "dgx1v", "--ranks", "3", "--dial")
-        self.assertEqual(text, "dgx1v: allreduce among 1 GPU (3): nothing to send\n")
-
-    def test_what_the_dial_sets_itself_is_refused(self):
-        for arguments, word in ((["--slack", "0.1"], "--slack"), (["--max-trees", "2"], "--max-trees"),
-                                (["--simulate", "1M"], "--simulate"), (["--format", "svg"], "--format")):
-            with self.subTest(arguments):
-                self.refused(2, ["--dial", word], "--topology", "dgx1v", "--dial", *arguments)
-
-
 class PlanReadsTopologies(Tool):
     def test_a_pasted_dgx1v(self):
         with open(os.path.join(HERE, "dgx1v_topo_m.txt"), encoding="utf-8") as file:
