@@ -156,15 +156,6 @@ class best_trees {
     return std::move(best).take();
 }
 
-/// Trees of an allgather, used both ways. Half of its rate can be all that an allreduce reaches, or less.
-[[nodiscard]] inline routed_trees forest_both_ways(const fabric& f, double target, const pack_options& options) {
-    const double most = forest_bound(f, collective::allgather).GBps;
-    if (!(most > 0)) { return {}; }
-    pack_options one_way = options;
-    if (most >= 2 * target) { one_way.slack = 1 - 2 * target / most; }
-    return split_packing(f, collective::allreduce, 0, most, one_way);
-}
-
 /// Trees of one root, or undirected ones.
 [[nodiscard]] inline std::vector<packed_tree> tree_set(const fabric& f, const hop_graph& g, packing& p,
                                                        const pack_options& options, std::vector<arc>* more) {
@@ -181,7 +172,7 @@ class best_trees {
     const bool first = g.direct || (!g.directed() && f.ranks <= searched_first);
     if (first && search()) { return std::move(best).take(); }
     if (best.offer(g.directed() ? split_packing(f, p.kind, p.root, p.bound.GBps, options)
-                                : forest_both_ways(f, target, options))) {
+                                : split_allreduce(f, target, options))) {
         return std::move(best).take();
     }
     if (!first && (f.ranks <= searched || best.empty())) { search(); }

@@ -8,6 +8,8 @@
 #include <blink/core/collective.hpp>
 #include <blink/packing/eigen.hpp>
 #include <blink/packing/exact.hpp>
+#include <blink/packing/forest_bound.hpp>
+#include <blink/packing/free_roots.hpp>
 #include <blink/packing/hops.hpp>
 #include <blink/packing/lookahead.hpp>
 #include <blink/packing/packing.hpp>
@@ -19,6 +21,7 @@
 #include <cmath>
 #include <cstddef>
 #include <map>
+#include <numeric>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -105,9 +108,11 @@ class unit_grower {
         const bool sharded = g.ranks > ranks;
         for (int h = 0; sharded && h < static_cast<int>(g.hops.size()); ++h) {
             const tree_hop& hop = g.hops[at(h)];
-            if (hop.parent == g.root) { start_[at(hop.child)] = h; }
+            if (hop.parent != g.root) { continue; }
+            start_[at(hop.child)] = h;
+            left_[at(hop.child)] = hop_units(h);
         }
-        for (int r = 0; r < ranks; ++r) { left_[at(r)] = sharded || r == g.root ? demand.each : 0; }
+        if (!sharded) { left_[at(g.root)] = demand.trees; }
         amount_ = left_;
     }
 
@@ -122,6 +127,8 @@ class unit_grower {
 
   private:
     [[nodiscard]] static std::size_t at(int i) noexcept { return static_cast<std::size_t>(i); }
+
+    [[nodiscard]] double hop_units(int hop) const { return graph_->capacity[hop]; }
 
     /// A tree of `root` with as many units as finds one, halving until one does.
     [[nodiscard]] bool grow(int root) {
@@ -197,24 +204,21 @@ struct routed_trees {
     std::vector<arc> more;          ///< arcs that the fabric lacks, numbered on from its own
 };
 
-/// Trees of the fewest units that keep the slack. For an allreduce those of an allgather, each up and down.
-/// @param bound GB/s, of a broadcast, reduce, allgather or reduce-scatter; for an allreduce that of the allgather
-/// @return no trees where the switches or, for an allreduce, the links do not carry as much one way as the other
-[[nodiscard]] inline routed_trees split_packing(const fabric& f, collective kind, int root, double bound,
-                                                const pack_options& options) {
-    const bool both_ways = !is_sharded(kind) && !is_rooted(kind);
-    const std::vector<int> opposite = both_ways ? detail::opposite_links(f) : std::vector<int>{};
-    if (std::find(opposite.begin(), opposite.end(), -1) != opposite.end()) { return {}; }
-    const unit_demand demand = choose_units(f, kind, root, bound, options);
-    if (demand.each == 0) { return {}; }
+namespace detail {
+
+/// Trees for a demand. `both_ways`: each tree up and down, at half its rate.
+[[nodiscard]] inline routed_trees demanded_trees(const fabric& f, collective kind, const unit_demand& demand,
+                                                 bool both_ways) {
+    const std::vector<int> opposite = both_ways ? opposite_links(f) : std::vector<int>{};
+    if (demand.each == 0 || std::find(opposite.begin(), opposite.end(), -1) != opposite.end()) { return {}; }
     const std::vector<split_hop> hops = split_switches(demand, f);
     if (hops.empty()) { return {}; }
-    hop_graph g = detail::unit_graph(hops, demand, f.ranks);
-    const std::vector<detail::unit_tree> grown = detail::unit_grower(g, demand, f.ranks).run();
+    hop_graph g = unit_graph(hops, demand, f.ranks);
+    const std::vector<unit_tree> grown = unit_grower(g, demand, f.ranks).run();
 
-    detail::arc_finder arcs(f);
+    arc_finder arcs(f);
     std::vector<bool> used(hops.size(), false);
-    for (const detail::unit_tree& t : grown) {
+    for (const unit_tree& t : grown) {
         for (const int h : t.hops) { used[static_cast<std::size_t>(h)] = true; }
     }
     const bool reversed = reduces(kind) && !both_ways;
@@ -229,11 +233,41 @@ struct routed_trees {
         if (reversed || both_ways) { g.hops[i].up = arcs.index({h.to, h.from, std::move(back)}); }
     }
     routed_trees result;
-    for (const detail::unit_tree& t : grown) {
+    for (const unit_tree& t : grown) {
         result.trees.push_back(hang(g, t.hops, t.root, t.units * demand.unit / (both_ways ? 2 : 1)));
     }
     result.more = std::move(arcs).more();
     return result;
+}
+
+} // namespace detail
+
+/// Trees of the fewest units that keep the slack.
+/// @param bound GB/s
+/// @return no trees where the switches do not give out what they take in
+[[nodiscard]] inline routed_trees split_packing(const fabric& f, collective kind, int root, double bound,
+                                                const pack_options& options) {
+    return detail::demanded_trees(f, kind, choose_units(f, kind, root, bound, options), false);
+}
+
+/// Trees of an allreduce: those of an allgather, each up and down at half its rate. Where equal rates of all roots are
+/// not enough, the roots share the work as the links allow.
+/// @param target GB/s of the allreduce
+/// @return no trees where the switches do not give out what they take in, or a link has none that leads back; below
+///         the target where that is all
+[[nodiscard]] inline routed_trees split_allreduce(const fabric& f, double target, const pack_options& options) {
+    const double equal = forest_bound(f, collective::allgather).GBps;
+    if (equal >= 2 * target * (1 - 1e-9)) {
+        pack_options one_way = options;
+        one_way.slack = std::max(0.0, 1 - 2 * target / equal);
+        return detail::demanded_trees(f, collective::allreduce,
+                                      choose_units(f, collective::allreduce, 0, equal, one_way), true);
+    }
+    const std::vector<double> rates = best_root_rates(f);
+    const double most = std::accumulate(rates.begin(), rates.end(), 0.0);
+    if (!(most > 0)) { return {}; }
+    return detail::demanded_trees(f, collective::allreduce, choose_uneven_units(f, rates, std::min(2 * target, most)),
+                                  true);
 }
 
 } // namespace blink

@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <numeric>
 #include <vector>
 
 namespace blink {
@@ -29,7 +30,7 @@ struct unit_link {
 
 /// What trees are wanted, with the machine's capacities to match.
 struct unit_demand {
-    int each = 0;    ///< trees of one unit of each root
+    int each = 0;    ///< trees of one unit of each root; where the roots differ, on average
     double unit = 0; ///< GB/s
     int root = 0;    ///< vertex that all trees leave: the root's, or one behind the last that feeds every rank
     double trees = 0;
@@ -50,19 +51,26 @@ class unit_search {
     }
 
     [[nodiscard]] unit_demand demand(int each, double unit) const {
-        unit_demand d{each, unit, root_, static_cast<double>(each) * roots(), {}};
+        return demand(std::vector<double>(static_cast<std::size_t>(roots()), each), unit);
+    }
+
+    /// @param of_root units of each root
+    [[nodiscard]] unit_demand demand(const std::vector<double>& of_root, double unit) const {
+        unit_demand d{0, unit, root_, std::accumulate(of_root.begin(), of_root.end(), 0.0), {}};
+        d.each = static_cast<int>(std::ceil(d.trees / roots()));
         for (const link& l : fabric_->links) {
             d.links.push_back({reversed_ ? l.to : l.from, reversed_ ? l.from : l.to, units(l.GBps, unit)});
         }
         for (int v = 0; sharded_ && v < fabric_->ranks; ++v) {
-            d.links.push_back({root_, v, static_cast<double>(each)});
+            d.links.push_back({root_, v, of_root[static_cast<std::size_t>(v)]});
         }
         return d;
     }
 
     /// True where every rank can receive all units.
-    [[nodiscard]] bool fits(int each, double unit) {
-        const unit_demand d = demand(each, unit);
+    [[nodiscard]] bool fits(int each, double unit) { return fits(demand(each, unit)); }
+
+    [[nodiscard]] bool fits(const unit_demand& d) {
         for (std::size_t i = 0; i < d.links.size(); ++i) { network_.set(static_cast<int>(i), d.links[i].units); }
         const auto receives = [&](int v) { return v == root_ || network_.solve(root_, v, d.trees) >= d.trees; };
         if (!receives(suspect_)) { return false; }
@@ -135,6 +143,33 @@ class unit_search {
         if (search.fits(fine, rate / trees)) { return search.demand(fine, rate / trees); }
     }
     return best;
+}
+
+/// Units for trees of all ranks whose rates need not be equal, as few as reach `target` GB/s together.
+/// @param root_GBps of `best_root_rates`
+/// @return `each` is 0 where nothing fits
+[[nodiscard]] inline unit_demand choose_uneven_units(const fabric& f, const std::vector<double>& root_GBps,
+                                                     double target) {
+    constexpr int fine = 1 << 30;
+    detail::unit_search search(f, collective::allreduce, 0);
+    const double total = std::accumulate(root_GBps.begin(), root_GBps.end(), 0.0);
+    const auto in_units = [&](double count) {
+        std::vector<double> of_root;
+        for (const double GBps : root_GBps) { of_root.push_back(std::floor(GBps * count / total + 1e-9)); }
+        return search.demand(of_root, total / count);
+    };
+    for (int count = 1; count <= 8 * f.ranks; ++count) {
+        const unit_demand d = in_units(count);
+        if (d.trees * d.unit >= target * (1 - 1e-9) && search.fits(d)) { return d; }
+    }
+    for (const double share : {1 - 1e-7, 1 - 1e-6, target / total}) {
+        // Roots a little below what the links allow leave room for rounding.
+        std::vector<double> of_root;
+        for (const double GBps : root_GBps) { of_root.push_back(std::floor(GBps * share * fine / total)); }
+        const unit_demand d = search.demand(of_root, total / fine);
+        if (search.fits(d)) { return d; }
+    }
+    return {};
 }
 
 } // namespace blink

@@ -21,7 +21,7 @@
 namespace blink {
 
 /// Most boxes that a name such as dgx_a100x2 may ask for.
-inline constexpr int most_boxes = 64;
+inline constexpr int most_boxes = 128;
 
 namespace detail {
 
