@@ -4,6 +4,7 @@
 /// The few SVG elements that pictures of machines consist of, and the curves of trees with their arrow heads.
 #pragma once
 
+#include <blink/core/xml.hpp>
 #include <blink/topology/svg/layout.hpp>
 
 #include <array>
@@ -30,29 +31,6 @@ inline constexpr std::string_view plate = "#2f3b4c"; ///< behind white text
     return {buffer.data(), end};
 }
 
-[[nodiscard]] inline std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '&':
-            out += "&amp;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-    }
-    return out;
-}
-
 /// About as wide as a text is drawn, in a sans-serif font of this size.
 [[nodiscard]] inline double text_width(std::string_view text, double size) noexcept {
     return 0.58 * size * static_cast<double>(text.size());
@@ -68,7 +46,7 @@ class canvas {
               bool bold = false) {
         body_ += "<text x=\"" + number(p.x) + "\" y=\"" + number(p.y) + "\" font-size=\"" + number(size) +
                  "\" fill=\"" + std::string(colour) + "\" text-anchor=\"" + std::string(anchor) + "\"" +
-                 (bold ? " font-weight=\"bold\"" : "") + ">" + escaped(words) + "</text>\n";
+                 (bold ? " font-weight=\"bold\"" : "") + ">" + xml::escaped(words) + "</text>\n";
     }
 
     void disc(point p, double radius, std::string_view fill, std::string_view rim) {
@@ -135,7 +113,7 @@ class canvas {
     [[nodiscard]] std::string document(double width, double height, std::string_view title) const {
         const std::string size = number(width) + "\" height=\"" + number(height);
         return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + size + "\" viewBox=\"0 0 " + number(width) + " " +
-               number(height) + "\" font-family=\"Helvetica, Arial, sans-serif\">\n<title>" + escaped(title) +
+               number(height) + "\" font-family=\"Helvetica, Arial, sans-serif\">\n<title>" + xml::escaped(title) +
                "</title>\n<rect x=\"0.5\" y=\"0.5\" width=\"" + number(width - 1) + "\" height=\"" +
                number(height - 1) + "\" rx=\"8\" fill=\"" + std::string(paper) + "\" stroke=\"" + std::string(pale) +
                "\"/>\n" + body_ + "</svg>\n";
