@@ -120,6 +120,14 @@ int main(int argc, char** argv) {
             }
         }
     }
+    for (const std::string name : {"hgx_h100", "hgx_h100x32", "hgx_h100x64", "hgx_h100x128"}) {
+        for (const collective kind : all) {
+            const std::string label = "plan/" + name + "/" + std::string(to_string(kind)) + "/slack:0.05";
+            benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& s) {
+                plan_all(s, machine_named(name), kind, 0.05);
+            })->Unit(benchmark::kMillisecond);
+        }
+    }
     for (const std::string name : {"dgx_a100x2", "dgx_a100x4", "dgx_a100x8"}) {
         for (const collective kind : all) {
             const std::string label = "all_but_one/" + name + "/" + std::string(to_string(kind));
