@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// How MIAD finds a chunk size inside the running collectives: a broadcast among four GPUs of a DGX-1V over emulated
+/// links, call after call, and beside it the best of fixed sizes. Writes a CSV line for each call.
+#include <blink/communicator/emulated_group.cuh>
+#include <blink/schedule/miad.hpp>
+#include <blink/topology/machines.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <vector>
+
+namespace {
+
+constexpr std::size_t bytes = std::size_t{256} << 20;
+constexpr int calls = 60;
+
+/// Remembers what it was told last, and passes it on.
+struct watched_miad {
+    std::size_t chunk_bytes(std::size_t lane_bytes) const { return miad.chunk_bytes(lane_bytes); }
+    void observe(std::size_t size, double seconds) {
+        GBps = static_cast<double>(size) / (seconds * 1e9);
+        miad.observe(size, seconds);
+    }
+
+    blink::miad_chunk miad{{.start = 4 << 10, .smallest = 4 << 10, .largest = 4 << 20}};
+    double GBps = 0;
+};
+
+/// The same without learning, for a size that is given.
+struct watched_fixed {
+    std::size_t chunk_bytes(std::size_t /*lane_bytes*/) const { return size; }
+    void observe(std::size_t of, double seconds) { GBps.push_back(static_cast<double>(of) / (seconds * 1e9)); }
+
+    std::size_t size = 0;
+    std::vector<double> GBps;
+};
+
+class broadcasts {
+  public:
+    broadcasts() {
+        for (int r = 0; r < group_.size(); ++r) {
+            in_.fill(r, static_cast<float>(r));
+            from_.push_back(in_[r]);
+            to_.push_back(out_[r]);
+        }
+    }
+
+    void run(const blink::chunk_choice& chunk) {
+        group_.run<float>(blink::collective::broadcast, 0, from_, to_, in_.count(), blink::no_operator{},
+                          {.chunk = chunk});
+        group_.synchronize();
+    }
+
+  private:
+    blink::emulated_group group_{{.machine = blink::topology(blink::dgx1v), .gpus = {0, 1, 2, 3}, .virtual_ranks = 4}};
+    blink::rank_buffers<float> in_ = group_.make_buffers<float>(bytes / sizeof(float));
+    blink::rank_buffers<float> out_ = group_.make_buffers<float>(bytes / sizeof(float));
+    std::vector<const float*> from_;
+    std::vector<float*> to_;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        std::cerr << "usage: " << argv[0] << " FILE.csv\n";
+        return 2;
+    }
+    if (blink::cuda::visible_gpus() == 0) {
+        std::cerr << "no GPU is visible: skipped\n";
+        return 77;
+    }
+    try {
+        std::ofstream csv(argv[1]);
+        csv << "policy,call,chunk_bytes,GBps,settled\n";
+        broadcasts b;
+        b.run({});
+        const auto learning = std::make_shared<watched_miad>();
+        for (int call = 0; call < calls; ++call) {
+            const std::size_t chunk = learning->chunk_bytes(bytes);
+            const bool settled = learning->miad.settled();
+            b.run(learning);
+            csv << "miad," << call << ',' << chunk << ',' << learning->GBps << ',' << settled << '\n';
+        }
+        for (std::size_t size = 4 << 10; size <= 4 << 20; size *= 2) {
+            const auto fixed = std::make_shared<watched_fixed>(watched_fixed{size, {}});
+            for (int call = 0; call < 10; ++call) { b.run(fixed); }
+            for (std::size_t call = 0; call < fixed->GBps.size(); ++call) {
+                csv << "fixed," << call << ',' << size << ',' << fixed->GBps[call] << ",1\n";
+            }
+        }
+    } catch (const std::exception& e) {
+        std::cerr << argv[0] << ": " << e.what() << '\n';
+        return 1;
+    }
+    return 0;
+}
