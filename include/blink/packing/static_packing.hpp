@@ -101,12 +101,12 @@ template <int N>
 
 /// Links in shares of their unit, the coarsest of which a whole number is the bound of an allreduce.
 template <int N>
-struct shared_links {
+struct divided_links {
     int parts = 1; ///< shares in a unit
     int rate = 0;  ///< shares that all trees carry together
     static_graph<N> shares;
 
-    constexpr shared_links(const static_graph<N>& g, const weakest_groups<N>& weakest) {
+    constexpr divided_links(const static_graph<N>& g, const weakest_groups<N>& weakest) {
         if (weakest.crossing == 0) { throw "direct links do not join these GPUs"; }
         parts = weakest.hops / std::gcd(weakest.crossing, weakest.hops);
         rate = weakest.crossing * parts / weakest.hops;
@@ -122,8 +122,8 @@ struct shared_links {
 
 /// The steps of an allreduce's packing are constants of their own: compilers limit the work behind each constant.
 template <int N>
-[[nodiscard]] constexpr static_trees<N> static_allreduce(const weakest_groups<N>& weakest, const shared_links<N>& links,
-                                                         const static_matrix<N>& oriented) {
+[[nodiscard]] constexpr static_trees<N>
+static_allreduce(const weakest_groups<N>& weakest, const divided_links<N>& links, const static_matrix<N>& oriented) {
     static_trees<N> made{.kind = collective::allreduce, .unit_GBps = links.shares.unit_GBps};
     made.crossing = weakest.crossing * links.parts;
     made.hops = weakest.hops;
@@ -141,7 +141,7 @@ template <int N>
 template <int N>
 [[nodiscard]] constexpr static_trees<N> static_allreduce(const static_graph<N>& g) {
     const weakest_groups<N> weakest(g.capacity);
-    const shared_links<N> links(g, weakest);
+    const divided_links<N> links(g, weakest);
     return static_allreduce<N>(weakest, links, orient<N>(links.shares.capacity, 0, links.rate));
 }
 
@@ -162,7 +162,7 @@ requires(sizeof...(Gpus) >= 2 && sizeof...(Gpus) <= most_static_ranks) class sta
 
   private:
     static constexpr detail::weakest_groups<ranks> weakest{links.capacity};
-    static constexpr detail::shared_links<ranks> shared{links, weakest};
+    static constexpr detail::divided_links<ranks> shared{links, weakest};
     static constexpr auto oriented = detail::orient<ranks>(shared.shares.capacity, 0, shared.rate);
 
   public:
