@@ -34,7 +34,7 @@ TEST_CASE("lanes and blocks cover all elements once, in order") {
             CHECK(shape.grain * size % 16 == 0);
             CHECK(shape.chunk_elements % shape.grain == 0);
             CHECK(shape.slot_bytes == shape.chunk_elements * size);
-            CHECK(std::size_t{static_cast<unsigned>(shape.blocks)} * shape.fan_in * shape.slots_per_child *
+            CHECK(std::size_t{static_cast<unsigned>(shape.blocks)} * shape.slot_rows * shape.slots_per_child *
                       shape.slot_bytes <=
                   (32u << 20));
         }

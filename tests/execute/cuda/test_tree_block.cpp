@@ -1,6 +1,5 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <blink/core/buffers.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/tree_block.hpp>
@@ -11,21 +10,18 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "kernel_calls.hpp"
 #include "made_schedules.hpp"
-#include "thread_machine.hpp"
 
 using namespace blink;
 using namespace blink::cuda;
-using kernel_test::run_kernel;
+using namespace kernel_test;
 
 namespace {
-
-constexpr int threads_per_block = 64;
 
 /// A lane whose tree has random parents; for reduce and broadcast all lanes share the root.
 lane random_lane(std::mt19937& random, int ranks, int root, double share, collective kind) {
@@ -56,97 +52,6 @@ schedule random_schedule(std::mt19937& random, collective kind, int ranks, int l
     }
     verify(s);
     return s;
-}
-
-/// The memory of a group of ranks, as `cuda_group` keeps it on GPUs.
-struct memory {
-    static constexpr std::size_t slot_bytes = 256 << 10;
-
-    explicit memory(int ranks)
-        : flags(static_cast<std::size_t>(ranks), std::vector<block_flags>(max_blocks)),
-          slots(static_cast<std::size_t>(ranks), std::vector<double>(slot_bytes / sizeof(double))) {}
-
-    std::vector<std::vector<block_flags>> flags;
-    std::vector<std::vector<double>> slots;
-    std::uint64_t words[1 + max_ranks] = {};
-};
-
-/// Buffers of one call: random inputs, poisoned outputs, apart or in place, off their alignment by `offset` elements.
-template <class T>
-struct buffers {
-    buffers(std::mt19937& random, const schedule& s, std::size_t count, bool in_place, std::size_t offset) {
-        const auto n = static_cast<std::size_t>(s.ranks);
-        const std::size_t in_count = input_count(s.kind, s.ranks, count);
-        const std::size_t out_count = output_count(s.kind, s.ranks, count);
-        for (std::size_t r = 0; r < n; ++r) {
-            original.emplace_back(in_count);
-            for (T& x : original.back()) { x = static_cast<T>(random() % 1000); }
-            memory.emplace_back(in_count + offset);
-            memory.emplace_back(out_count + offset);
-            for (auto m = memory.end() - 2; m != memory.end(); ++m) {
-                if (!m->empty()) { std::memset(m->data(), 0xC5, m->size() * sizeof(T)); }
-            }
-        }
-        for (std::size_t r = 0; r < n; ++r) {
-            T* from = memory[2 * r].data() + offset;
-            T* to = memory[2 * r + 1].data() + offset;
-            if (in_place && in_count > out_count) {
-                to = from + r * count;
-            } else if (in_place) {
-                from = out_count > in_count ? to + r * count : to;
-            }
-            std::ranges::copy(original[r], from);
-            in.push_back(from);
-            out.push_back(to);
-        }
-    }
-
-    std::vector<std::vector<T>> original, memory;
-    std::vector<const T*> in;
-    std::vector<T*> out;
-};
-
-template <class T>
-tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_shape& shape) {
-    tree_call<T> call = prepare_call<T>(s, shape, b.in, b.out);
-    for (std::size_t r = 0; r < m.flags.size(); ++r) {
-        call.flags[r] = m.flags[r].data();
-        call.slots[r] = reinterpret_cast<std::byte*>(m.slots[r].data());
-    }
-    call.abort = m.words;
-    call.faults = m.words + 1;
-    call.timeout_ns = 20'000'000'000;
-    return call;
-}
-
-/// One rank enters a call, as the kernel on its GPU does.
-template <class T>
-void enter(tree_call<T> call, const schedule& s, int rank, int blocks) {
-    call.local_ranks[0] = static_cast<std::uint8_t>(rank);
-    run_kernel(call, to_runtime_schedule(s), sum{}, blocks, 1, threads_per_block);
-}
-
-template <class T>
-void check_result(const schedule& s, const buffers<T>& b, std::size_t count) {
-    const auto total = [&](std::size_t i) {
-        T sum{};
-        for (const auto& contribution : b.original) { sum = static_cast<T>(sum + contribution[i]); }
-        return sum;
-    };
-    for (int r = 0; r < s.ranks; ++r) {
-        if (!writes_output(s.kind, s.root, r)) { continue; }
-        std::size_t wrong = 0;
-        for (std::size_t i = 0; i < output_count(s.kind, s.ranks, count); ++i) {
-            const auto rank = static_cast<std::size_t>(r);
-            const T expected = s.kind == collective::broadcast        ? b.original[static_cast<std::size_t>(s.root)][i]
-                               : s.kind == collective::allgather      ? b.original[i / count][i % count]
-                               : s.kind == collective::reduce_scatter ? total(rank * count + i)
-                                                                      : total(i);
-            if (b.out[rank][i] != expected) { ++wrong; }
-        }
-        CAPTURE(r);
-        CHECK(wrong == 0);
-    }
 }
 
 /// Calls follow each other on every rank without waiting for the other ranks.
@@ -265,7 +170,7 @@ TEST_CASE("every hop carries the bytes of its lane, once in each direction") {
         const call_shape shape = make_shape(s, count, sizeof(int), {3, memory::slot_bytes, 512});
         tree_call<int> call = make_call(s, m, b, shape);
         for (int r = 0; r < 3; ++r) { call.local_ranks[r] = static_cast<std::uint8_t>(r); }
-        kernel_test::traffic carried;
+        traffic carried;
         run_kernel(call, to_runtime_schedule(s), sum{}, shape.blocks, 3, threads_per_block, &carried);
         const auto ranges = split(s, count, shape.grain);
         for (std::size_t l = 0; l < s.lanes.size(); ++l) {

@@ -25,7 +25,8 @@ struct alignas(128) block_flags {
     std::uint64_t partial_arrived[max_ranks]; ///< from a child: chunks pushed into the owner's slots
     std::uint64_t room_granted[max_ranks];    ///< from a parent: it is in this call and has emptied that many slots
     std::uint64_t result_arrived[max_ranks];  ///< from a parent: chunks stored into the owner's output
-    std::uint64_t output_ready[max_ranks];    ///< from a child: it is in this call, its output may be written
+    std::uint64_t output_ready[max_ranks];    ///< from a child: it is in this call, its output may be written; from a
+                                              ///< relay also how many slots it has emptied
     std::uint64_t call;                       ///< the owner's own: calls completed by this block
 };
 
@@ -59,12 +60,13 @@ struct tree_call {
     std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16
     std::uint32_t grain;          ///< elements; block boundaries are multiples of it within a lane
     std::uint16_t slots_per_child;
-    std::uint16_t fan_in; ///< most children that any rank has on the way up
+    std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last also for a relay's way down
     std::uint8_t lane_count;
-    std::uint8_t ranks;
+    std::uint8_t ranks;                  ///< that have buffers
+    std::uint8_t participants;           ///< ranks, and above them relay stops, which only forward
     bool up;                             ///< contributions are reduced
     bool down;                           ///< the result is broadcast
-    std::uint8_t local_ranks[max_ranks]; ///< ranks on this device; blockIdx.y selects one
+    std::uint8_t local_ranks[max_ranks]; ///< participants on this device; blockIdx.y selects one
 };
 
 } // namespace blink::cuda

@@ -6,7 +6,6 @@
 
 #include <blink/core/config.hpp>
 #include <blink/core/operators.hpp>
-#
 #include <blink/execute/cuda/vector.hpp>
 
 #include <cstddef>
@@ -32,13 +31,15 @@ struct chunk_io {
     T* slot;           ///< the only target, where it is not null; else
     T* const* outputs; ///< outputs, to be taken at `output_offset` elements
     std::size_t output_offset;
+    std::uint32_t staged; ///< bit t: output t is a ring of slots, to be taken at `ring_offset` elements
+    std::size_t ring_offset;
     int targets;
 
     [[nodiscard]] BLINK_DEVICE_CODE const T* child(int i) const {
         return reinterpret_cast<const T*>(slots + static_cast<std::size_t>(i) * next_child);
     }
     [[nodiscard]] BLINK_DEVICE_CODE T* target(int i) const {
-        return slot != nullptr ? slot : outputs[i] + output_offset;
+        return slot != nullptr ? slot : outputs[i] + ((staged >> i & 1U) != 0 ? ring_offset : output_offset);
     }
 };
 

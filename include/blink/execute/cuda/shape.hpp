@@ -24,6 +24,7 @@ struct shape_limits {
     int blocks = 128;                    ///< of one rank
     std::size_t slot_memory = 32u << 20; ///< bytes of one rank for all slots
     std::size_t chunk_bytes = 0;         ///< 0: by the size of the call
+    bool relayed = false;                ///< relays forward, and need a slot on the way down
 };
 
 struct call_shape {
@@ -33,7 +34,7 @@ struct call_shape {
     std::uint32_t chunk_elements = 0;
     std::uint32_t slot_bytes = 0;
     std::uint16_t slots_per_child = 4;
-    std::uint16_t fan_in = 0;
+    std::uint16_t slot_rows = 0; ///< of a block, see `tree_call`
 };
 
 namespace detail {
@@ -72,9 +73,10 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     shape.grain = static_cast<std::uint32_t>(line / std::gcd(line, element_bytes));
     for (const lane& l : s.lanes) {
         for (const role& r : l.roles) {
-            shape.fan_in = std::max(shape.fan_in, static_cast<std::uint16_t>(r.reduce_from.size()));
+            shape.slot_rows = std::max(shape.slot_rows, static_cast<std::uint16_t>(r.reduce_from.size()));
         }
     }
+    if (limits.relayed && hands_on(s.kind)) { ++shape.slot_rows; }
     const auto ranges = split(s, count, shape.grain);
     std::uint64_t elements = 0;
     for (std::size_t l = 0; l < ranges.size(); ++l) {
@@ -96,9 +98,9 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
                                        ? limits.chunk_bytes
                                        : std::clamp<std::size_t>(block_bytes / 16, 8u << 10, 64u << 10);
         const std::size_t fitting =
-            shape.fan_in == 0
+            shape.slot_rows == 0
                 ? chosen
-                : limits.slot_memory / (static_cast<std::size_t>(blocks) * shape.fan_in * shape.slots_per_child);
+                : limits.slot_memory / (static_cast<std::size_t>(blocks) * shape.slot_rows * shape.slots_per_child);
         const std::size_t grains = std::min(std::max<std::size_t>(chosen / grain_bytes, 1), fitting / grain_bytes);
         if (grains > 0) {
             shape.chunk_elements = static_cast<std::uint32_t>(grains * shape.grain);
@@ -125,9 +127,10 @@ template <class T>
     call.slot_bytes = shape.slot_bytes;
     call.grain = shape.grain;
     call.slots_per_child = shape.slots_per_child;
-    call.fan_in = shape.fan_in;
+    call.slot_rows = shape.slot_rows;
     call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
     call.ranks = static_cast<std::uint8_t>(s.ranks);
+    call.participants = call.ranks;
     call.up = reduces(s.kind);
     call.down = hands_on(s.kind);
     return call;

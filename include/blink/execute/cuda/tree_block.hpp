@@ -12,6 +12,9 @@
 /// Why writing into a peer's output is safe: a rank announces that it has entered the call (`output_ready`,
 /// `room_granted`), and that follows whatever its stream did with the buffers before.
 ///
+/// A relay stop is a participant without buffers: what comes up goes on from its slots to its parent's, and what comes
+/// down is stored into a row of slots of its own, for which it grants room like a parent on the way up.
+///
 /// `Machine` is what the block runs on: `gpu_machine` in a kernel, threads of the host in tests.
 #pragma once
 
@@ -48,6 +51,12 @@ struct block_context {
         return left < call->chunk_elements ? static_cast<std::uint32_t>(left) : call->chunk_elements;
     }
     [[nodiscard]] BLINK_DEVICE_CODE block_flags& flags_of(int r) const { return call->flags[r][block]; }
+    [[nodiscard]] BLINK_DEVICE_CODE bool is_relay(int participant) const { return participant >= call->ranks; }
+
+    /// Chunks that have to be out of a ring of slots before chunk `c` may go in.
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint32_t emptied_before(std::uint32_t c) const {
+        return c < call->slots_per_child ? 0 : c - call->slots_per_child + 1;
+    }
 
     /// Chunk `c` of this lane goes over the hop between `child` and its parent, in one direction.
     BLINK_DEVICE_CODE void carry(int child, bool up, std::uint32_t c) const {
@@ -56,10 +65,31 @@ struct block_context {
 
     /// Slot of chunk `c` in the memory of `owner`, for its `child`-th child.
     [[nodiscard]] BLINK_DEVICE_CODE T* slot(int owner, int child, std::uint32_t c) const {
-        const std::size_t index =
-            (static_cast<std::size_t>(block) * call->fan_in + static_cast<std::size_t>(child)) * call->slots_per_child +
-            c % call->slots_per_child;
+        const std::size_t row = static_cast<std::size_t>(block) * call->slot_rows + static_cast<std::size_t>(child);
+        const std::size_t index = row * call->slots_per_child + c % call->slots_per_child;
         return reinterpret_cast<T*>(call->slots[owner] + index * call->slot_bytes);
+    }
+
+    /// Slot of chunk `c` at a relay, on the way down.
+    [[nodiscard]] BLINK_DEVICE_CODE T* down_slot(int relay, std::uint32_t c) const {
+        return slot(relay, call->slot_rows - 1, c);
+    }
+
+    /// Chunk `c` of the result at a participant that others read from.
+    [[nodiscard]] BLINK_DEVICE_CODE const T* result(std::uint32_t c) const {
+        return is_relay(rank) ? down_slot(rank, c) : call->out[rank] + out_begin + chunk_offset(c);
+    }
+
+    /// Where results for `reader` are stored: its output at element 0, or a relay's ring of slots.
+    [[nodiscard]] BLINK_DEVICE_CODE T* place_at(int reader) const {
+        return is_relay(reader) ? down_slot(reader, 0) : call->out[reader];
+    }
+
+    /// One thread waits until chunk `c` may be stored where `reader` reads: into its output once it is in this call.
+    [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_reader(int reader, std::uint32_t c) const {
+        const std::uint64_t* const flag = &flags_of(rank).output_ready[reader];
+        if (is_relay(reader)) { return wait(flag, emptied_before(c), awaited::room, reader, c); }
+        return c > 0 || wait(flag, 0, awaited::readiness, reader, c);
     }
 
     /// One thread waits until `flag` reaches `wanted` chunks of this call. False after the deadline or an abort. Who
@@ -88,15 +118,41 @@ struct block_context {
     }
 };
 
+/// What a chunk's result is stored to: outputs, and at relays slots.
+/// @param outputs see `block_context::place_at`
+/// @param own 1 where the first output is this rank's own, for which there is no reader
+template <class Context, class T>
+BLINK_DEVICE_CODE inline void set_outputs(chunk_io<T>& io, const Context& at, T* const* outputs, int own,
+                                          const rank_list& readers, std::uint32_t c) {
+    io.outputs = outputs;
+    io.output_offset = at.out_begin + at.chunk_offset(c);
+    io.ring_offset = std::size_t{c % at.call->slots_per_child} * at.call->chunk_elements;
+    io.targets = own + readers.count;
+    for (int i = 0; i < readers.count; ++i) { io.staged |= (at.is_relay(readers[i]) ? 1U : 0U) << (own + i); }
+}
+
+/// True where all outputs can be stored to in full vectors; slots always can.
+template <class Context, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline bool wide_outputs(const Context& at, T* const* outputs, int own,
+                                                         const rank_list& readers) {
+    bool wide = own == 0 || aligned(outputs[0] + at.out_begin);
+    for (int i = 0; i < readers.count; ++i) {
+        wide = wide && (at.is_relay(readers[i]) || aligned(outputs[own + i] + at.out_begin));
+    }
+    return wide;
+}
+
 /// The way up: combine, then push to the parent, or at the root store to the outputs.
-/// @param outputs the root's targets: its own output and those of `readers`, at element 0
+/// @param outputs the root's targets: its own output where `own` is 1, and what `readers` read from
 template <class Context, class Group, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, const Schedule& schedule, T* const* outputs,
-                                     int output_count, const rank_list& readers, const Op& op) {
+                                     int own, const rank_list& readers, const Op& op) {
     const tree_call<T>& call = *at.call;
     const int parent = call.up ? schedule.reduce_parent(at.lane, at.rank) : no_rank;
-    const rank_list children = call.up ? reduce_children(schedule, at.lane, at.rank, call.ranks) : rank_list{};
-    const int place = parent == no_rank ? 0 : reduce_children(schedule, at.lane, parent, call.ranks).find(at.rank);
+    const rank_list children = call.up ? reduce_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
+    const int place =
+        parent == no_rank ? 0 : reduce_children(schedule, at.lane, parent, call.participants).find(at.rank);
+    const bool relay = at.is_relay(at.rank);
     block_flags& mine = at.flags_of(at.rank);
 
     // This rank is in the call and its slots are empty: children may push. The fence carries over what earlier
@@ -106,32 +162,30 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], flag_value(at.number, 0));
     }
 
-    bool wide = aligned(call.in[at.rank] + at.in_begin);
-    for (int t = 0; t < output_count; ++t) { wide = wide && aligned(outputs[t] + at.out_begin); }
-
-    const std::uint32_t slots = call.slots_per_child;
+    const bool wide = (relay || aligned(call.in[at.rank] + at.in_begin)) && wide_outputs(at, outputs, own, readers);
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
         bool ok = true;
         if (group.thread < children.count) {
             const int child = children[group.thread];
             ok = at.wait(&mine.partial_arrived[child], c + 1, awaited::partial, child, c);
         } else if (parent != no_rank && group.thread == children.count) {
-            ok = at.wait(&mine.room_granted[parent], c < slots ? 0 : c - slots + 1, awaited::room, parent, c);
-        } else if (c == 0 && group.thread < children.count + readers.count) {
-            const int reader = readers[group.thread - children.count];
-            ok = at.wait(&mine.output_ready[reader], 0, awaited::readiness, reader, c);
+            ok = at.wait(&mine.room_granted[parent], at.emptied_before(c), awaited::room, parent, c);
+        } else if (group.thread < children.count + readers.count) {
+            ok = at.wait_for_reader(readers[group.thread - children.count], c);
         }
         if (!group.all(ok)) { return; }
 
         chunk_io<T> io{};
-        io.own = call.in[at.rank] + at.in_begin + at.chunk_offset(c);
-        io.children = children.count;
+        io.own = relay ? at.slot(at.rank, 0, c) : call.in[at.rank] + at.in_begin + at.chunk_offset(c);
+        io.children = relay ? 0 : children.count; // a relay has one child, and nothing to add to what it sends
         io.slots = reinterpret_cast<const std::byte*>(at.slot(at.rank, 0, c));
-        io.next_child = static_cast<std::size_t>(slots) * call.slot_bytes;
-        io.slot = parent != no_rank ? at.slot(parent, place, c) : nullptr;
-        io.outputs = outputs;
-        io.output_offset = at.out_begin + at.chunk_offset(c);
-        io.targets = parent != no_rank ? 1 : output_count;
+        io.next_child = static_cast<std::size_t>(call.slots_per_child) * call.slot_bytes;
+        if (parent != no_rank) {
+            io.slot = at.slot(parent, place, c);
+            io.targets = 1;
+        } else {
+            set_outputs(io, at, outputs, own, readers, c);
+        }
         combine_chunk(group, at.chunk_size(c), io, wide, op, parent == no_rank && call.up ? call.ranks : 0);
 
         group.sync();
@@ -152,7 +206,7 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
     }
 }
 
-/// The way down, on every rank but the root: wait for the parent's stores, pass them on.
+/// The way down, on everyone but the root: wait for the parent's stores, pass them on.
 template <class Context, class Group, class T>
 BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, int parent, const rank_list& children,
                                        T* const* outputs) {
@@ -163,25 +217,22 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
         at.machine.store(&at.flags_of(parent).output_ready[at.rank], flag_value(at.number, 0));
     }
 
-    bool wide = aligned(call.out[at.rank] + at.out_begin);
-    for (int t = 0; t < children.count; ++t) { wide = wide && aligned(outputs[t] + at.out_begin); }
+    const bool relay = at.is_relay(at.rank);
+    const bool wide = (relay || aligned(call.out[at.rank] + at.out_begin)) && wide_outputs(at, outputs, 0, children);
 
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
         bool ok = true;
         if (group.thread == 0) {
             ok = at.wait(&mine.result_arrived[parent], c + 1, awaited::result, parent, c);
-        } else if (c == 0 && group.thread <= children.count) {
-            const int child = children[group.thread - 1];
-            ok = at.wait(&mine.output_ready[child], 0, awaited::readiness, child, c);
+        } else if (group.thread <= children.count) {
+            ok = at.wait_for_reader(children[group.thread - 1], c);
         }
         if (!group.all(ok)) { return; }
         if (children.count == 0) { continue; }
 
         chunk_io<T> io{};
-        io.own = call.out[at.rank] + at.out_begin + at.chunk_offset(c);
-        io.outputs = outputs;
-        io.output_offset = at.out_begin + at.chunk_offset(c);
-        io.targets = children.count;
+        io.own = at.result(c);
+        set_outputs(io, at, outputs, 0, children, c);
         combine_chunk(group, at.chunk_size(c), io, wide, first_of_two{}, 0);
 
         group.sync();
@@ -191,6 +242,8 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
                 const int child = children[group.thread];
                 at.carry(child, false, c);
                 at.machine.store(&at.flags_of(child).result_arrived[at.rank], flag_value(at.number, c + 1));
+            } else if (relay && group.thread == children.count) {
+                at.machine.store(&at.flags_of(parent).output_ready[at.rank], flag_value(at.number, c + 1));
             }
         }
     }
@@ -227,29 +280,33 @@ template <class Machine, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call<T>& call, const Schedule& schedule,
                                          const Op& op, T** outputs) {
     const auto at = locate(machine, call);
+    const bool relay = at.is_relay(at.rank);
+    const int up_parent = call.up ? schedule.reduce_parent(at.lane, at.rank) : no_rank;
     const int down_parent = call.down ? schedule.broadcast_parent(at.lane, at.rank) : no_rank;
     const bool receives_result = down_parent != no_rank;
-    const bool is_root = !receives_result && (!call.up || schedule.reduce_parent(at.lane, at.rank) == no_rank);
-    const rank_list readers = call.down ? broadcast_children(schedule, at.lane, at.rank, call.ranks) : rank_list{};
+    const bool is_root = !relay && !receives_result && up_parent == no_rank;
+    const bool sends_up = up_parent != no_rank || (call.up && !relay) || is_root;
+    const rank_list readers =
+        call.down ? broadcast_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
 
     // A root stores to its own output, unless that is its input unchanged, and to those of its readers.
-    const T* const kept = call.out[at.rank];
-    const bool same_place = kept + at.out_begin == call.in[at.rank] + at.in_begin;
-    const int own = is_root && kept != nullptr && (call.up || !same_place) ? 1 : 0;
+    T* const kept = is_root ? call.out[at.rank] : nullptr;
+    const bool unchanged = !call.up && kept + at.out_begin == call.in[at.rank] + at.in_begin;
+    const int own = kept != nullptr && !unchanged ? 1 : 0;
     if (machine.thread() == 0) {
-        if (own == 1) { outputs[0] = call.out[at.rank]; }
-        for (int i = 0; i < readers.count; ++i) { outputs[own + i] = call.out[readers[i]]; }
+        if (own == 1) { outputs[0] = kept; }
+        for (int i = 0; i < readers.count; ++i) { outputs[own + i] = at.place_at(readers[i]); }
     }
     machine.sync();
 
     // Without contributions only the root has anything to send; a leaf on the way down only polls, for which a warp
     // is enough.
     const int threads = machine.threads();
-    const int up_threads = !receives_result ? threads : !call.up ? 0 : (readers.count > 0 ? threads / 2 : threads - 32);
+    const int up_threads = !sends_up ? 0 : !receives_result ? threads : readers.count > 0 ? threads / 2 : threads - 32;
     if (machine.thread() < up_threads) {
         const auto group = machine.make_group(0, 0, up_threads);
-        run_up(at, group, schedule, outputs, is_root ? own + readers.count : 0, is_root ? readers : rank_list{}, op);
-    } else {
+        run_up(at, group, schedule, outputs, own, is_root ? readers : rank_list{}, op);
+    } else if (receives_result) {
         const auto group = machine.make_group(1, up_threads, threads - up_threads);
         run_down(at, group, down_parent, readers, outputs);
     }
