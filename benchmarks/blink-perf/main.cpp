@@ -86,6 +86,7 @@ row measured(session& s, const options& o, job j, std::size_t bytes) {
     j.graphs = o.graphs;
     j.blocking = o.blocking;
     j.chunk = o.chunk;
+    j.relays = o.relays;
     j.data.kind = o.kind;
     j.data.ranks = s.ranks();
     // The size is that of the larger buffer, the count that of the smaller one, as nccl-tests has it.

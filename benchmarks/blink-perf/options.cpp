@@ -23,7 +23,7 @@ Exit status: 0; 1 wrong elements, or a run that failed; 2 wrong usage, or a thin
 /// What was typed, before it is understood.
 struct typed {
     std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
-    std::string executor = "auto", ranks, chunk = "auto", compare;
+    std::string executor = "auto", ranks, relays, chunk = "auto", compare;
     int threads = 1, registered = 0, aggregate = 1;
 };
 
@@ -71,6 +71,7 @@ void understand(const typed& t, options& o) {
     o.operators = t.op == "all" ? all_of<reduction>(reduction_names) : std::vector{reduction_from(t.op)};
     o.run_on = executor_named(t.executor);
     if (!t.ranks.empty()) { o.gpus = blink::parse_ranks(t.ranks); }
+    if (!t.relays.empty()) { o.relays = blink::parse_ranks(t.relays); }
     if (t.chunk != "auto") {
         o.chunk = blink::parse_bytes(t.chunk);
         if (o.chunk == 0) { throw blink::usage_error("--chunk 0: expected auto or a size of at least one byte"); }
@@ -129,6 +130,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     app.add_option("--executor", t.executor, "cuda, host or simulate (default: cuda where there are GPUs, else host)");
     app.add_option("--topology", o.topology, "probe, a machine's name, or a file (see blink-plan)");
     app.add_option("--ranks", t.ranks, "GPUs of the topology, such as 0,1,4 or 0-3");
+    app.add_option("--relays", t.relays, "GPUs of the topology outside the ranks that may forward, such as 2,3");
     app.add_option("--virtual-ranks", o.virtual_ranks, "so many ranks on one GPU")->check(CLI::Range(1, 64));
     app.add_flag("--emulate", o.emulate, "pace virtual ranks on one GPU to the links of the topology (float sums)");
     app.add_option("--link-scale", o.link_scale, "factor on the rate of every emulated link")

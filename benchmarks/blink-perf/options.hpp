@@ -36,6 +36,7 @@ struct options {
     executor run_on = executor::automatic;
     std::string topology;      ///< empty: what the executor finds
     std::vector<int> gpus;     ///< of the topology; empty: the first ones
+    std::vector<int> relays;   ///< GPUs of the topology that take no part and may forward
     int virtual_ranks = 0;     ///< ranks that share a GPU; 0: one rank a GPU
     std::size_t chunk = 0;     ///< bytes; 0: the executor chooses
     bool emulate = false;      ///< pace virtual ranks to the topology's links

@@ -27,6 +27,7 @@ struct job {
     int graphs = 0;
     bool blocking = false;
     std::size_t chunk = 0; ///< 0: the executor chooses
+    std::vector<int> relays{};
 };
 
 /// What came out of it. A sample is the seconds that one call took, as the mean of calls that were timed together.

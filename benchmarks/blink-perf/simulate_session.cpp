@@ -40,7 +40,7 @@ class simulate_session final : public session {
     }
 
     outcome measure(const job& j) override {
-        const blink::plan& p = plan_for(j.data.kind, j.data.root);
+        const blink::plan& p = plan_for(j.data.kind, j.data.root, j.relays);
         const std::size_t shards = blink::is_sharded(j.data.kind) ? gpus_.size() : 1;
         const std::size_t bytes = j.count * shards * size_of(j.type);
         blink::model_options model;
@@ -53,10 +53,10 @@ class simulate_session final : public session {
     }
 
   private:
-    const blink::plan& plan_for(blink::collective kind, int root) {
+    const blink::plan& plan_for(blink::collective kind, int root, const std::vector<int>& relays) {
         const std::pair key{kind, root};
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        blink::plan p = blink::make_plan(machine_, gpus_, kind, root);
+        blink::plan p = blink::make_plan(machine_, gpus_, kind, root, {.relays = relays});
         blink::verify(p.schedule);
         return plans_.emplace(key, std::move(p)).first->second;
     }

@@ -9,11 +9,13 @@
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
+#include <blink/communicator/relay_room.cuh>
 #include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/plan.hpp>
+#include <blink/schedule/relay_stops.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines.hpp>
 #include <blink/topology/probe.hpp>
@@ -67,6 +69,7 @@ class cuda_group {
                               " are visible: put several ranks on a GPU with virtual_ranks");
         }
         (void)induced(machine_, gpus_);
+        relays_are_ = is_virtual ? relay_devices::shared : choices.machine ? relay_devices::spare : relay_devices::own;
         resources_ = std::make_shared<cuda::group_resources>(devices, choices.timeout, choices.blocks);
     }
 
@@ -80,7 +83,7 @@ class cuda_group {
     }
 
     /// The plan of such a call; made and verified once, then kept.
-    /// @throw plan_error for a plan with relays: ranks store straight into their peers' memory, nothing forwards yet
+    /// @throw plan_error where the machine cannot carry it out, such as for a relay that this process does not see
     [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
         return entry_for(kind, root, planning).made;
     }
@@ -109,8 +112,7 @@ class cuda_group {
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine, resources_->devices(),
-                                resources_->memory(), chunk_bytes);
+                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);
             });
         };
         if constexpr (reduction_operator<Op, T>) {
@@ -133,7 +135,7 @@ class cuda_group {
         }
         check_memory<T>(kind, s.root, in, out, count);
         verify(s);
-        check_peers(s);
+        check_peers(s, [this](int rank) { return device(rank); });
         if (count == 0) { return; }
         const std::size_t chunk_bytes = chunk.is_automatic() ? 0 : chunk.chunk_bytes(count * sizeof(T));
         cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(), resources_->memory(), chunk_bytes);
@@ -156,7 +158,47 @@ class cuda_group {
     void abort() noexcept { resources_->abort(); }
 
   protected:
+    struct prepared {
+        plan made;
+        cuda::runtime_schedule form;            ///< of the ranks, and of the relays' stops where there is a room
+        std::unique_ptr<cuda::relay_room> room; ///< for relays; null without
+    };
+
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
+
+    /// Enqueues the kernels of the ranks, and of the stops where there is a `room`.
+    template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
+    void launch_over(const schedule& s, const Form& form, cuda::relay_room* room, std::span<const T* const> in,
+                     std::span<T* const> out, std::size_t count, const Op& op, std::size_t chunk_bytes,
+                     const Machine& on = {}) {
+        const auto launch = [&](std::span<const cuda::device_ranks> devices, const cuda::group_memory& memory) {
+            cuda::launch<T>(s, form, in, out, count, op, devices, memory, chunk_bytes, on);
+        };
+        if (room == nullptr) {
+            launch(resources_->devices(), resources_->memory());
+        } else {
+            room->run(resources_->devices(), [&](auto devices) { launch(devices, room->memory()); });
+        }
+    }
+
+    /// The plan of such a call, ready to run; made once.
+    const prepared& entry_for(collective kind, int root, const plan_options& p) {
+        const int wanted = is_rooted(kind) ? root : 0;
+        const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon, p.relays};
+        if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
+        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr};
+        verify(entry.made.schedule);
+        relayed_schedule relayed =
+            with_relay_stops(entry.made.schedule, entry.made.fabric, static_cast<int>(p.relays.size()));
+        if (relayed.relays.empty()) {
+            check_peers(entry.made.schedule, [this](int rank) { return device(rank); });
+            entry.form = cuda::to_runtime_schedule(entry.made.schedule);
+        } else {
+            entry.room = make_room(std::move(relayed), p.relays);
+            entry.form = entry.room->form();
+        }
+        return plans_.emplace(key, std::move(entry)).first->second;
+    }
 
     /// Calls `enqueue(bytes of a chunk, 0 for the executor's choice)` and lets the policy learn from its time.
     template <class Enqueue>
@@ -186,34 +228,40 @@ class cuda_group {
     }
 
   private:
-    struct prepared {
-        plan made;
-        cuda::runtime_schedule form;
-    };
-    using plan_key = std::tuple<collective, int, link_choice, double, int, double>;
+    /// Which CUDA device a relay is: the GPU of that number, one that follows those of the ranks, or any of theirs.
+    enum class relay_devices : unsigned char { own, spare, shared };
 
-    const prepared& entry_for(collective kind, int root, const plan_options& p) {
-        if (!p.relays.empty()) {
-            throw plan_error(
-                "cuda_group: relays are not built for GPUs: a rank stores straight into its peer's memory");
+    using plan_key = std::tuple<collective, int, link_choice, double, int, double, std::vector<int>>;
+
+    /// @throw plan_error where a relay has no device, or cannot reach its neighbours
+    std::unique_ptr<cuda::relay_room> make_room(relayed_schedule relayed, const std::vector<int>& relays) {
+        std::vector<int> devices;
+        for (const int relay : relayed.relays) {
+            const int gpu = relays[static_cast<std::size_t>(relay)];
+            const auto turn = static_cast<std::size_t>(relay) % resources_->devices().size();
+            devices.push_back(relays_are_ == relay_devices::own     ? gpu
+                              : relays_are_ == relay_devices::spare ? size() + relay
+                                                                    : resources_->devices()[turn].device);
+            if (devices.back() >= cuda::visible_gpus()) {
+                throw plan_error("relay " + std::to_string(gpu) + " would be CUDA device " +
+                                 std::to_string(devices.back()) + ", which this process does not see");
+            }
         }
-        const int wanted = is_rooted(kind) ? root : 0;
-        const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon};
-        if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}};
-        verify(entry.made.schedule);
-        check_peers(entry.made.schedule);
-        entry.form = cuda::to_runtime_schedule(entry.made.schedule);
-        return plans_.emplace(key, std::move(entry)).first->second;
+        auto room = std::make_unique<cuda::relay_room>(*resources_, std::move(relayed), devices);
+        check_peers(room->relayed().participants, [&](int participant) { return room->device(participant); });
+        return room;
     }
 
     /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.
-    void check_peers(const schedule& s) const {
-        const auto need = [this](int from, int to) {
-            if (to != no_rank && !resources_->reaches(device(from), device(to))) {
-                throw plan_error("rank " + std::to_string(from) + " (GPU " + std::to_string(device(from)) +
-                                 ") cannot store into memory of rank " + std::to_string(to) + " (GPU " +
-                                 std::to_string(device(to)) + "): no peer access");
+    template <class DeviceOf>
+    void check_peers(const schedule& s, const DeviceOf& device_of) const {
+        const auto name = [&](int v) {
+            const std::string who = v < size() ? "rank " + std::to_string(v) : "a relay";
+            return who + " (GPU " + std::to_string(device_of(v)) + ")";
+        };
+        const auto need = [&](int from, int to) {
+            if (to != no_rank && !resources_->reaches(device_of(from), device_of(to))) {
+                throw plan_error(name(from) + " cannot store into memory of " + name(to) + ": no peer access");
             }
         };
         for (const lane& l : s.lanes) {
@@ -238,6 +286,7 @@ class cuda_group {
 
     topology machine_;
     std::vector<int> gpus_;
+    relay_devices relays_are_ = relay_devices::own;
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
     cuda::call_timer timer_;

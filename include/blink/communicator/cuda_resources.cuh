@@ -82,13 +82,14 @@ class group_resources {
     }
     void abort() noexcept { *static_cast<volatile std::uint64_t*>(memory_.abort) = 1; }
 
-    /// The waits that ran into their deadline, by rank; empty where none did.
+    /// The waits that ran into their deadline, by rank and relay stop; empty where none did.
     [[nodiscard]] std::string fault_text() const {
         std::string text;
-        for (std::size_t r = 0; r < memory_.flags.size(); ++r) {
-            const std::uint64_t word = static_cast<const volatile std::uint64_t*>(memory_.faults)[r];
+        for (int v = 0; v < max_ranks; ++v) {
+            const std::uint64_t word = static_cast<const volatile std::uint64_t*>(memory_.faults)[v];
             if (word == 0) { continue; }
-            text += (text.empty() ? "" : "; ") + describe(fault::unpacked(word), memory_.timeout_ns);
+            const int ranks = static_cast<int>(memory_.flags.size());
+            text += (text.empty() ? "" : "; ") + describe(fault::unpacked(word), memory_.timeout_ns, ranks);
         }
         return text;
     }
@@ -99,6 +100,40 @@ class group_resources {
             const device_scope current(d.device);
             check(cudaStreamSynchronize(d.stream), "cudaStreamSynchronize");
         }
+    }
+
+    /// Lets kernels on `from` store into memory of `to`, where the GPUs can.
+    void open_peer(int from, int to) {
+        const device_scope current(from);
+        int possible = 0;
+        check(cudaDeviceCanAccessPeer(&possible, from, to), "cudaDeviceCanAccessPeer");
+        if (possible == 0) { return; }
+        const cudaError_t status = cudaDeviceEnablePeerAccess(to, 0);
+        if (status == cudaErrorPeerAccessAlreadyEnabled) {
+            (void)cudaGetLastError();
+        } else {
+            check(status, "cudaDeviceEnablePeerAccess");
+        }
+        peers_.insert({from, to});
+    }
+
+    /// Zeroed device memory, freed with the group.
+    [[nodiscard]] void* allocate(int device, std::size_t bytes) {
+        const device_scope current(device);
+        void* memory = nullptr;
+        check(cudaMalloc(&memory, bytes), "cudaMalloc");
+        allocations_.emplace_back(device, memory);
+        check(cudaMemset(memory, 0, bytes), "cudaMemset");
+        return memory;
+    }
+
+    /// A stream that goes with the group.
+    [[nodiscard]] cudaStream_t make_stream(int device) {
+        const device_scope current(device);
+        cudaStream_t stream = nullptr;
+        check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+        streams_.emplace_back(device, stream);
+        return stream;
     }
 
   private:
@@ -115,9 +150,7 @@ class group_resources {
         memory_.timeout_ns = static_cast<std::uint64_t>(timeout.count());
         memory_.blocks = blocks;
         for (device_ranks& d : devices_) {
-            const device_scope current(d.device);
-            check(cudaStreamCreateWithFlags(&d.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-            streams_.emplace_back(d.device, d.stream);
+            d.stream = make_stream(d.device);
             for (std::size_t i = 0; i < d.ranks.size(); ++i) {
                 memory_.flags.push_back(
                     static_cast<block_flags*>(allocate(d.device, max_blocks * sizeof(block_flags))));
@@ -140,29 +173,6 @@ class group_resources {
             const device_scope current(d.device);
             check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         }
-    }
-
-    void open_peer(int from, int to) {
-        const device_scope current(from);
-        int possible = 0;
-        check(cudaDeviceCanAccessPeer(&possible, from, to), "cudaDeviceCanAccessPeer");
-        if (possible == 0) { return; }
-        const cudaError_t status = cudaDeviceEnablePeerAccess(to, 0);
-        if (status == cudaErrorPeerAccessAlreadyEnabled) {
-            (void)cudaGetLastError();
-        } else {
-            check(status, "cudaDeviceEnablePeerAccess");
-        }
-        peers_.insert({from, to});
-    }
-
-    /// Zeroed device memory, freed with the group.
-    void* allocate(int device, std::size_t bytes) {
-        void* memory = nullptr;
-        check(cudaMalloc(&memory, bytes), "cudaMalloc");
-        allocations_.emplace_back(device, memory);
-        check(cudaMemset(memory, 0, bytes), "cudaMemset");
-        return memory;
     }
 
     void tear_down() noexcept {

@@ -12,6 +12,7 @@
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/fabric.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <list>
 #include <memory>
@@ -55,8 +56,17 @@ class emulated_group : private cuda_group {
     template <element T, collective_operator<T> Op>
     void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
              const Op& op, const options& choices = {}) {
-        const plan& p = plan_for(kind, root, planning(choices));
-        run_schedule<T>(p.schedule, p.fabric, in, out, count, op, choices);
+        check_ready();
+        check_memory<T>(kind, root, in, out, count);
+        const cuda_group::prepared& known = entry_for(kind, root, planning(choices));
+        const plan& p = known.made;
+        if (known.room == nullptr) {
+            run_paced<T>(p.schedule, paced_for(p.schedule, p.fabric), nullptr, in, out, count, op, choices);
+        } else {
+            const relayed_schedule& apart = known.room->relayed();
+            run_paced<T>(p.schedule, paced_for(apart.participants, apart.hops), known.room.get(), in, out, count, op,
+                         choices);
+        }
     }
 
     /// Runs any schedule whose hops are those of `f`, such as a baseline.
@@ -67,12 +77,30 @@ class emulated_group : private cuda_group {
                       std::size_t count, const Op& op, const options& choices = {}) {
         check_ready();
         check_memory<T>(s.kind, s.root, in, out, count);
-        const prepared& entry = entry_for(s, f);
+        if (s.ranks != size()) {
+            throw usage_error("a schedule of " + std::to_string(s.ranks) + " ranks in a group of " +
+                              std::to_string(size()));
+        }
+        if (find(s) == nullptr) { verify(s); }
+        run_paced<T>(s, paced_for(s, f), nullptr, in, out, count, op, choices);
+    }
+
+  private:
+    /// A schedule over links that are on the device.
+    struct paced {
+        schedule of;
+        cuda::runtime_schedule form;
+        cuda::paced_machine machine;
+        std::shared_ptr<void> memory;
+    };
+
+    template <class T, class Op>
+    void run_paced(const schedule& s, const paced& over, cuda::relay_room* room, std::span<const T* const> in,
+                   std::span<T* const> out, std::size_t count, const Op& op, const options& choices) {
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                cuda::launch<T>(s, entry.form, in, out, count, combine, resources().devices(), resources().memory(),
-                                chunk_bytes, entry.machine);
+                launch_over<T>(s, over.form, room, in, out, count, combine, chunk_bytes, over.machine);
             });
         };
         if constexpr (reduction_operator<Op, T>) {
@@ -82,30 +110,20 @@ class emulated_group : private cuda_group {
         }
     }
 
-  private:
-    struct prepared {
-        schedule of;
-        cuda::runtime_schedule form;
-        cuda::paced_machine machine;
-        std::shared_ptr<void> memory;
-    };
+    [[nodiscard]] const paced* find(const schedule& s) const {
+        const auto known = std::ranges::find(paced_, s, &paced::of);
+        return known == paced_.end() ? nullptr : &*known;
+    }
 
-    const prepared& entry_for(const schedule& s, const fabric& f) {
-        for (const prepared& known : prepared_) {
-            if (known.of == s) { return known; }
-        }
-        if (s.ranks != size()) {
-            throw usage_error("a schedule of " + std::to_string(s.ranks) + " ranks in a group of " +
-                              std::to_string(size()));
-        }
-        verify(s);
-        prepared entry{s, cuda::to_runtime_schedule(s), {}, nullptr};
+    const paced& paced_for(const schedule& s, const fabric& f) {
+        if (const paced* known = find(s)) { return *known; }
+        paced entry{s, cuda::to_runtime_schedule(s), {}, nullptr};
         place(cuda::pace(s, f, scale_), entry);
-        return prepared_.emplace_back(std::move(entry));
+        return paced_.emplace_back(std::move(entry));
     }
 
     /// Copies the links to the device: free_at, ns_per_byte, routes in one allocation.
-    void place(const cuda::paced_plan& p, prepared& entry) {
+    void place(const cuda::paced_plan& p, paced& entry) {
         const cuda::device_scope current(device(0));
         const std::size_t words = p.ns_per_byte.size() * sizeof(double);
         const std::size_t route_bytes = p.routes.size() * sizeof(cuda::paced_route);
@@ -124,7 +142,7 @@ class emulated_group : private cuda_group {
     }
 
     double scale_;
-    std::list<prepared> prepared_;
+    std::list<paced> paced_;
 };
 
 static_assert(rank_group<emulated_group>);

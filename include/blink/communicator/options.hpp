@@ -15,12 +15,13 @@
 
 namespace blink {
 
-/// Choices of one call. Calls with the same `links`, `slack` and `max_trees` share one plan.
+/// Choices of one call. Calls that differ in nothing but `chunk` share one plan.
 struct options {
     chunk_choice chunk{};                       ///< size of the pieces that pass through a tree
     link_choice links = link_choice::automatic; ///< wires that may be used
     double slack = 0.05;                        ///< share of the rate that may be given up for fewer trees
     int max_trees = 0;                          ///< 0: as many as the slack asks for
+    std::vector<int> relays{};                  ///< GPUs of the machine that take no part and may forward
 };
 
 /// The part of the options that decides the plan.
@@ -29,6 +30,7 @@ struct options {
     p.links = o.links;
     p.pack.slack = o.slack;
     p.pack.max_trees = o.max_trees;
+    p.relays = o.relays;
     return p;
 }
 

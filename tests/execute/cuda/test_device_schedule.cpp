@@ -63,6 +63,8 @@ TEST_CASE("a fault survives its word and reads as a sentence") {
     CHECK(back.lane == f.lane);
     CHECK(back.block == f.block);
     CHECK(back.chunk == f.chunk);
-    CHECK(describe(f, 1'500'000'000) ==
+    CHECK(describe(f, 1'500'000'000, 16) ==
           "rank 15 waited longer than 1500 ms for room for chunk 123456 by rank 3 (lane 31, block 255)");
+    CHECK(describe(f, 1'500'000'000, 3) == "relay stop 12 waited longer than 1500 ms for room for chunk 123456 by "
+                                           "relay stop 0 (lane 31, block 255)");
 }

@@ -47,19 +47,20 @@ struct device_ranks {
     std::vector<int> ranks;
 };
 
-/// What a group keeps for its ranks; one entry a rank where a vector stands.
+/// What a group keeps for its ranks, and a plan's relays for theirs; one entry a participant where a vector stands.
 struct group_memory {
     std::vector<block_flags*> flags;
     std::vector<std::byte*> slots;
-    std::size_t slot_memory = 0;     ///< bytes a rank
-    std::uint64_t* faults = nullptr; ///< one word a rank, host memory that all devices see
+    std::size_t slot_memory = 0;     ///< bytes a participant
+    std::uint64_t* faults = nullptr; ///< one word a participant, host memory that all devices see
     std::uint64_t* abort = nullptr;  ///< likewise, one word
     std::uint64_t timeout_ns = 0;
     int blocks = 0; ///< most blocks a rank may use; 0: what is resident
 };
 
 /// Enqueues one collective on every device. Returns when all kernels are enqueued.
-/// @param form the schedule as the kernel takes it; `s` is the same as a value
+/// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
+///        and `memory` have relay stops too
 /// @param machine what the blocks run on; see `tree_block`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
 template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine>
@@ -67,7 +68,9 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
             std::size_t chunk_bytes, const Machine& machine = {}) {
     const auto kernel = tree_kernel<T, Op, Form, Machine>;
-    shape_limits limits{memory.blocks == 0 ? 128 : memory.blocks, memory.slot_memory, chunk_bytes};
+    const auto participants = static_cast<int>(memory.flags.size());
+    shape_limits limits{memory.blocks == 0 ? 128 : memory.blocks, memory.slot_memory, chunk_bytes,
+                        participants > s.ranks};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));
@@ -76,6 +79,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     const call_shape shape = make_shape(s, count, sizeof(T), limits);
 
     tree_call<T> call = prepare_call(s, shape, in, out);
+    call.participants = static_cast<std::uint8_t>(participants);
     std::ranges::copy(memory.flags, call.flags);
     std::ranges::copy(memory.slots, call.slots);
     call.faults = memory.faults;

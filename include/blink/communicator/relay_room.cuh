@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a plan with relays needs beside its group: memory and streams for GPUs that take no part and only forward.
+#pragma once
+
+#include <blink/communicator/cuda_resources.cuh>
+#include <blink/core/error.hpp>
+#include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/launch.cuh>
+#include <blink/schedule/relay_stops.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace blink::cuda {
+
+/// The relay stops of one plan. Its participants meet at flags of their own, since stops take part in no other call:
+/// 160 KiB for each participant, and 32 MiB of slots for each stop.
+class relay_room {
+  public:
+    /// @param group the ranks' side; outlives the room
+    /// @param device_of_stop CUDA device of every stop
+    /// @throw plan_error for more participants than a kernel carries; cuda_error where the driver refuses
+    relay_room(group_resources& group, relayed_schedule relayed, std::span<const int> device_of_stop)
+        : relayed_(std::move(relayed)), memory_(group.memory()) {
+        const int participants = relayed_.participants.ranks;
+        if (participants > max_ranks) {
+            throw plan_error("a plan of " + std::to_string(relayed_.ranks) + " ranks with " +
+                             std::to_string(device_of_stop.size()) + " stops at relays: at most " +
+                             std::to_string(max_ranks) + " ranks and stops take part in a kernel; give fewer relays");
+        }
+        form_ = to_runtime_schedule(relayed_.participants);
+        for (int r = 0; r < relayed_.ranks; ++r) { device_of_.push_back(group.of(r).device); }
+        device_of_.insert(device_of_.end(), device_of_stop.begin(), device_of_stop.end());
+        for (const int from : device_of_) {
+            for (const int to : device_of_) {
+                if (from != to) { group.open_peer(from, to); }
+            }
+        }
+        memory_.flags.clear();
+        for (int v = 0; v < participants; ++v) {
+            const int device = device_of_[static_cast<std::size_t>(v)];
+            memory_.flags.push_back(
+                static_cast<block_flags*>(group.allocate(device, max_blocks * sizeof(block_flags))));
+            if (v >= relayed_.ranks) {
+                memory_.slots.push_back(static_cast<std::byte*>(group.allocate(device, memory_.slot_memory)));
+            }
+        }
+        for (const int device : device_of_stop) {
+            const auto same = [device](const auto& known) { return known.device == device; };
+            if (std::ranges::any_of(group.devices(), same) || std::ranges::any_of(beside_, same)) { continue; }
+            beside_.push_back({device, group.make_stream(device), event(device)});
+        }
+        if (!beside_.empty()) { entered_.emplace(group.devices().front().device); }
+        for (const int device : device_of_) {
+            const device_scope current(device);
+            check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        }
+    }
+
+    [[nodiscard]] const relayed_schedule& relayed() const noexcept { return relayed_; }
+    [[nodiscard]] const runtime_schedule& form() const noexcept { return form_; }
+    [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
+    [[nodiscard]] int device(int participant) const { return device_of_.at(static_cast<std::size_t>(participant)); }
+
+    /// Calls `enqueue(devices with all participants)`. GPUs that only forward begin behind what rank 0's stream holds,
+    /// which then waits for them: so they are part of a capture, and of what the group waits for.
+    template <class Enqueue>
+    void run(std::span<const device_ranks> ranks, const Enqueue& enqueue) {
+        std::vector<device_ranks> places(ranks.begin(), ranks.end());
+        for (const forwarder& f : beside_) { places.push_back({f.device, f.stream, {}}); }
+        for (int v = relayed_.ranks; v < relayed_.participants.ranks; ++v) {
+            const auto here = [&](const device_ranks& d) { return d.device == device(v); };
+            std::ranges::find_if(places, here)->ranks.push_back(v);
+        }
+        const device_ranks& first = places.front();
+        if (!beside_.empty()) { record(*entered_, first.stream); }
+        for (const forwarder& f : beside_) { wait(f.device, f.stream, *entered_); }
+        enqueue(std::span<const device_ranks>(places));
+        for (const forwarder& f : beside_) {
+            record(f.done, f.stream);
+            wait(first.device, first.stream, f.done);
+        }
+    }
+
+  private:
+    /// An event without a time, on its device.
+    class event {
+      public:
+        explicit event(int device) : device_(device) {
+            const device_scope current(device);
+            check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+        }
+        event(event&& other) noexcept : device_(other.device_), event_(std::exchange(other.event_, nullptr)) {}
+        event& operator=(event&&) = delete;
+        ~event() {
+            if (event_ != nullptr) { (void)cudaEventDestroy(event_); }
+        }
+        [[nodiscard]] int device() const noexcept { return device_; }
+        [[nodiscard]] cudaEvent_t get() const noexcept { return event_; }
+
+      private:
+        int device_;
+        cudaEvent_t event_ = nullptr;
+    };
+
+    /// A GPU without ranks.
+    struct forwarder {
+        int device;
+        cudaStream_t stream;
+        event done;
+    };
+
+    static void record(const event& e, cudaStream_t stream) {
+        const device_scope current(e.device());
+        check(cudaEventRecord(e.get(), stream), "cudaEventRecord");
+    }
+    static void wait(int device, cudaStream_t stream, const event& e) {
+        const device_scope current(device);
+        check(cudaStreamWaitEvent(stream, e.get(), 0), "cudaStreamWaitEvent");
+    }
+
+    relayed_schedule relayed_;
+    runtime_schedule form_;
+    group_memory memory_;
+    std::vector<int> device_of_; ///< by participant
+    std::vector<forwarder> beside_;
+    std::optional<event> entered_;
+};
+
+} // namespace blink::cuda
