@@ -5,6 +5,7 @@
 /// GPU. A flag is published with release order only behind a fence, so that ThreadSanitizer sees a missing fence.
 #pragma once
 
+#include <blink/execute/cuda/ll_block.hpp>
 #include <blink/execute/cuda/tree_block.hpp>
 
 #include <array>
@@ -100,6 +101,14 @@ struct thread_machine {
     void store(std::uint64_t* flag, std::uint64_t v) const {
         std::atomic_ref(*flag).store(v, self->fenced ? std::memory_order_release : std::memory_order_relaxed);
     }
+    void store_line(blink::cuda::ll_line* to, const blink::cuda::ll_line& x) const {
+        for (int h = 0; h < 2; ++h) { std::atomic_ref(to->half[h]).store(x.half[h], std::memory_order_relaxed); }
+    }
+    [[nodiscard]] blink::cuda::ll_line load_line(const blink::cuda::ll_line* from) const {
+        auto& line = *const_cast<blink::cuda::ll_line*>(from);
+        return {{std::atomic_ref(line.half[0]).load(std::memory_order_relaxed),
+                 std::atomic_ref(line.half[1]).load(std::memory_order_relaxed)}};
+    }
     void fence() const { self->fenced = true; }
     [[nodiscard]] std::uint64_t now_ns() const {
         return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -111,10 +120,11 @@ struct thread_machine {
     }
 };
 
-/// Runs all blocks of the ranks in `call.local_ranks[0, local_ranks)` and waits for them, as a stream does.
-template <class T, class Op, class Schedule>
-void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule, const Op& op, int blocks,
-                int local_ranks, int threads_per_block, traffic* carried = nullptr) {
+/// Runs `program(machine, block state)` on all threads of all blocks of `local_ranks` ranks and waits for them, as a
+/// stream does.
+template <class Program>
+void run_blocks(int blocks, int local_ranks, int threads_per_block, const Program& program,
+                traffic* carried = nullptr) {
     std::vector<block_state> states(static_cast<std::size_t>(blocks * local_ranks));
     std::vector<thread_machine::thread_state> selves(states.size() * static_cast<std::size_t>(threads_per_block));
     std::vector<std::jthread> threads;
@@ -125,12 +135,23 @@ void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule,
         for (int t = 0; t < threads_per_block; ++t) {
             auto& self = selves[b * static_cast<std::size_t>(threads_per_block) + static_cast<std::size_t>(t)];
             self.thread = t;
-            threads.emplace_back([&call, &schedule, &op, &self, &state = states[b], carried] {
-                blink::cuda::tree_block(thread_machine{&state, &self, carried}, call, schedule, op,
-                                        reinterpret_cast<T**>(state.outputs.data()));
+            threads.emplace_back([&program, &self, &state = states[b], carried] {
+                program(thread_machine{&state, &self, carried}, state);
             });
         }
     }
+}
+
+/// Runs the tree kernel of the ranks in `call.local_ranks[0, local_ranks)`.
+template <class T, class Op, class Schedule>
+void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule, const Op& op, int blocks,
+                int local_ranks, int threads_per_block, traffic* carried = nullptr) {
+    run_blocks(
+        blocks, local_ranks, threads_per_block,
+        [&](const thread_machine& machine, block_state& state) {
+            blink::cuda::tree_block(machine, call, schedule, op, reinterpret_cast<T**>(state.outputs.data()));
+        },
+        carried);
 }
 
 } // namespace kernel_test

@@ -45,22 +45,16 @@ struct lane_slice {
     int blocks = 0;
 };
 
-/// One call on one device, by value. Pointers of all ranks are in this device's address space.
+/// One call on one device, whatever the protocol, by value. Pointers of all ranks are in this device's address space.
 template <class T>
-struct tree_call {
+struct call_frame {
     const T* in[max_ranks];
     T* out[max_ranks];
-    block_flags* flags[max_ranks];
-    std::byte* slots[max_ranks];
     lane_slice lanes[max_lanes];
-    std::uint64_t* faults;        ///< one word a rank, in host memory
-    std::uint64_t* abort;         ///< not 0: everyone leaves; in host memory
-    std::uint64_t timeout_ns;     ///< longest wait for a single chunk
-    std::uint32_t chunk_elements; ///< per block
-    std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16
-    std::uint32_t grain;          ///< elements; block boundaries are multiples of it within a lane
-    std::uint16_t slots_per_child;
-    std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last also for a relay's way down
+    std::uint64_t* faults;    ///< one word a participant, in host memory
+    std::uint64_t* abort;     ///< not 0: everyone leaves; in host memory
+    std::uint64_t timeout_ns; ///< longest wait for a single chunk
+    std::uint32_t grain;      ///< elements; block boundaries are multiples of it within a lane
     std::uint8_t lane_count;
     std::uint8_t ranks;                  ///< that have buffers
     std::uint8_t participants;           ///< ranks, and above them relay stops, which only forward
@@ -68,5 +62,42 @@ struct tree_call {
     bool down;                           ///< the result is broadcast
     std::uint8_t local_ranks[max_ranks]; ///< participants on this device; blockIdx.y selects one
 };
+
+/// A call that passes through slots in chunks.
+template <class T>
+struct tree_call : call_frame<T> {
+    block_flags* flags[max_ranks];
+    std::byte* slots[max_ranks];
+    std::uint32_t chunk_elements; ///< per block
+    std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16
+    std::uint16_t slots_per_child;
+    std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last also for a relay's way down
+};
+
+/// What a block works on.
+struct block_part {
+    int lane = 0;
+    std::uint64_t in_begin = 0;  ///< first element, in the inputs
+    std::uint64_t out_begin = 0; ///< and in the outputs
+    std::uint64_t elements = 0;
+};
+
+/// The lane of a block and its part of the lane's elements, alike on all ranks.
+template <class T>
+[[nodiscard]] BLINK_HOST_DEVICE inline block_part part_of(const call_frame<T>& call, int block) {
+    block_part part;
+    while (part.lane + 1 < call.lane_count && block >= call.lanes[part.lane + 1].first_block) { ++part.lane; }
+    const lane_slice& slice = call.lanes[part.lane];
+    const std::uint64_t grains = (slice.end - slice.begin + call.grain - 1) / call.grain;
+    const auto number = static_cast<std::uint64_t>(block - slice.first_block);
+    const auto parts = static_cast<std::uint64_t>(slice.blocks);
+    const std::uint64_t first = slice.begin + grains * number / parts * call.grain;
+    const std::uint64_t last = slice.begin + grains * (number + 1) / parts * call.grain;
+    const std::uint64_t begin = first < slice.end ? first : slice.end;
+    part.elements = (last < slice.end ? last : slice.end) - begin;
+    part.in_begin = slice.in_offset + begin;
+    part.out_begin = slice.out_offset + begin;
+    return part;
+}
 
 } // namespace blink::cuda

@@ -4,6 +4,8 @@
 /// A block of a kernel as `tree_block` sees it: thread numbers, barriers, and flags at system scope.
 #pragma once
 
+#include <blink/execute/cuda/ll_line.hpp>
+
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
@@ -56,6 +58,20 @@ struct gpu_machine {
     /// Relaxed: publishes the flag; behind a `fence` also everything before the fence.
     static __device__ void store(std::uint64_t* flag, std::uint64_t v) {
         asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(flag), "l"(v) : "memory");
+    }
+
+    /// Two halves that each arrive whole; see `ll_line`.
+    static __device__ void store_line(ll_line* to, const ll_line& x) {
+        asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(to), "l"(x.half[0]), "l"(x.half[1])
+                     : "memory");
+    }
+    [[nodiscard]] static __device__ ll_line load_line(const ll_line* from) {
+        ll_line x;
+        asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];"
+                     : "=l"(x.half[0]), "=l"(x.half[1])
+                     : "l"(from)
+                     : "memory");
+        return x;
     }
 
     /// Orders this thread's earlier accesses, and those that a barrier ordered before it, ahead of its later stores,

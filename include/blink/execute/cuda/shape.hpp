@@ -8,12 +8,14 @@
 
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
+#include <blink/execute/cuda/ll_line.hpp>
 #include <blink/schedule/schedule.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -56,6 +58,27 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     shape.blocks = dealt;
 }
 
+/// Where the elements of each lane lie; returns how many there are in all.
+[[nodiscard]] inline std::uint64_t lay_lanes(call_shape& shape, const schedule& s, std::size_t count) {
+    const auto ranges = split(s, count, shape.grain);
+    std::uint64_t elements = 0;
+    for (std::size_t l = 0; l < ranges.size(); ++l) {
+        elements += ranges[l].size();
+        shape.lanes[l].begin = ranges[l].begin;
+        shape.lanes[l].end = ranges[l].end;
+        const lane_offset offset = offset_of(s, s.lanes[l], count);
+        shape.lanes[l].in_offset = offset.in;
+        shape.lanes[l].out_offset = offset.out;
+    }
+    return elements;
+}
+
+/// Elements of whole lines, 128 bytes, that cross a link as one packet: what blocks are cut at.
+[[nodiscard]] constexpr std::uint32_t grain_of(std::size_t element_bytes) {
+    constexpr std::size_t line = 128;
+    return static_cast<std::uint32_t>(line / std::gcd(line, element_bytes));
+}
+
 } // namespace detail
 
 /// Lays `count` elements of `element_bytes` over blocks.
@@ -67,26 +90,16 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         throw usage_error(std::to_string(lane_count) + " lanes need a block each, only " +
                           std::to_string(limits.blocks) + " fit on the GPU: give fewer trees or more blocks");
     }
-    constexpr std::size_t line = 128; // bytes that cross a link as one packet
     constexpr std::size_t bytes_per_block = 16u << 10;
     call_shape shape;
-    shape.grain = static_cast<std::uint32_t>(line / std::gcd(line, element_bytes));
+    shape.grain = detail::grain_of(element_bytes);
     for (const lane& l : s.lanes) {
         for (const role& r : l.roles) {
             shape.slot_rows = std::max(shape.slot_rows, static_cast<std::uint16_t>(r.reduce_from.size()));
         }
     }
     if (limits.relayed && hands_on(s.kind)) { ++shape.slot_rows; }
-    const auto ranges = split(s, count, shape.grain);
-    std::uint64_t elements = 0;
-    for (std::size_t l = 0; l < ranges.size(); ++l) {
-        elements += ranges[l].size();
-        shape.lanes[l].begin = ranges[l].begin;
-        shape.lanes[l].end = ranges[l].end;
-        const lane_offset offset = offset_of(s, s.lanes[l], count);
-        shape.lanes[l].in_offset = offset.in;
-        shape.lanes[l].out_offset = offset.out;
-    }
+    const std::uint64_t elements = detail::lay_lanes(shape, s, count);
     const std::size_t bytes = elements * element_bytes;
     const std::size_t wanted =
         std::min<std::size_t>(bytes / bytes_per_block + 1, static_cast<std::size_t>(limits.blocks));
@@ -114,25 +127,56 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     }
 }
 
-/// What the kernels are told of a call: all but where the group's memory is, and which ranks are on a device.
+/// Lays a short call over blocks whose threads handle few elements each; none where it does not fit into the lines.
+/// @param most_blocks of one rank
+[[nodiscard]] inline std::optional<call_shape> make_ll_shape(const schedule& s, std::size_t count,
+                                                             std::size_t element_bytes, int most_blocks) {
+    const int lane_count = static_cast<int>(s.lanes.size());
+    const int most = std::min(most_blocks, ll_max_blocks);
+    call_shape shape;
+    shape.grain = detail::grain_of(element_bytes);
+    const std::uint64_t elements = detail::lay_lanes(shape, s, count);
+    // Half of what a block could take: then each of its threads has one line.
+    const std::uint64_t wanted = elements * element_bytes / (ll_block_bytes / 2) + 1;
+    const int fewest = static_cast<int>(std::min<std::uint64_t>(wanted, static_cast<std::uint64_t>(std::max(most, 0))));
+    for (int blocks = std::max(lane_count, fewest); blocks <= most; ++blocks) {
+        detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
+        const bool fits = std::ranges::all_of(std::span(shape.lanes).first(s.lanes.size()), [&](const lane_slice& l) {
+            const std::uint64_t grains = (l.end - l.begin + shape.grain - 1) / shape.grain;
+            const auto parts = static_cast<std::uint64_t>(l.blocks);
+            return (grains + parts - 1) / parts * shape.grain * element_bytes <= ll_block_bytes;
+        });
+        if (fits) { return shape; }
+    }
+    return std::nullopt;
+}
+
+/// What any kernel is told of a call: all but where the group's memory is, and which ranks are on a device.
 /// @param in, out buffers by rank
 template <class T>
-[[nodiscard]] tree_call<T> prepare_call(const schedule& s, const call_shape& shape, std::span<const T* const> in,
-                                        std::span<T* const> out) {
-    tree_call<T> call{};
+void fill_frame(call_frame<T>& call, const schedule& s, const call_shape& shape, std::span<const T* const> in,
+                std::span<T* const> out) {
     std::ranges::copy(in, call.in);
     std::ranges::copy(out, call.out);
     std::ranges::copy(shape.lanes, call.lanes);
-    call.chunk_elements = shape.chunk_elements;
-    call.slot_bytes = shape.slot_bytes;
     call.grain = shape.grain;
-    call.slots_per_child = shape.slots_per_child;
-    call.slot_rows = shape.slot_rows;
     call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
     call.ranks = static_cast<std::uint8_t>(s.ranks);
     call.participants = call.ranks;
     call.up = reduces(s.kind);
     call.down = hands_on(s.kind);
+}
+
+/// What the tree kernel is told of a call, see `fill_frame`.
+template <class T>
+[[nodiscard]] tree_call<T> prepare_call(const schedule& s, const call_shape& shape, std::span<const T* const> in,
+                                        std::span<T* const> out) {
+    tree_call<T> call{};
+    fill_frame(call, s, shape, in, out);
+    call.chunk_elements = shape.chunk_elements;
+    call.slot_bytes = shape.slot_bytes;
+    call.slots_per_child = shape.slots_per_child;
+    call.slot_rows = shape.slot_rows;
     return call;
 }
 

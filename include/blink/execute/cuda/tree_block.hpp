@@ -21,6 +21,7 @@
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/combine.hpp>
+#include <blink/execute/cuda/deadline.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
 #include <blink/execute/cuda/fault.hpp>
 
@@ -92,29 +93,13 @@ struct block_context {
         return c > 0 || wait(flag, 0, awaited::readiness, reader, c);
     }
 
-    /// One thread waits until `flag` reaches `wanted` chunks of this call. False after the deadline or an abort. Who
-    /// runs into the deadline leaves a fault and wakes everyone; those who then had waited about as long leave one too,
-    /// since the first to look at its clock need not be the one that knows the cause.
+    /// One thread waits until `flag` reaches `wanted` chunks of this call; see `wait_until`.
     [[nodiscard]] BLINK_DEVICE_CODE bool wait(const std::uint64_t* flag, std::uint32_t wanted, awaited what, int peer,
                                               std::uint32_t c) const {
         const std::uint64_t value = flag_value(number, wanted);
-        std::uint64_t start = 0;
-        for (std::uint32_t spins = 1; machine.load(flag) < value; ++spins) {
-            machine.pause();
-            // The abort word lies in host memory: a look costs about a microsecond, so it is rare.
-            if (spins % 1024 != 0) { continue; }
-            const std::uint64_t now = machine.now_ns();
-            if (start == 0) { start = now; }
-            const bool aborted = machine.load(call->abort) != 0;
-            if (!aborted && now - start <= call->timeout_ns) { continue; }
-            if (now - start > call->timeout_ns / 2) {
-                machine.store(call->faults + rank, fault{what, rank, peer, lane, block, c}.packed());
-                machine.fence();
-                machine.store(call->abort, 1);
-            }
-            return false;
-        }
-        return true;
+        return wait_until(
+            machine, *call, [&] { return machine.load(flag) >= value; },
+            [&] { return fault{what, rank, peer, lane, block, c}; });
     }
 };
 
@@ -249,7 +234,7 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
     }
 }
 
-/// Lane and elements of the running block.
+/// Where the running block stands.
 template <class Machine, class T>
 [[nodiscard]] BLINK_DEVICE_CODE inline block_context<Machine, T> locate(const Machine& machine,
                                                                         const tree_call<T>& call) {
@@ -258,17 +243,11 @@ template <class Machine, class T>
     at.call = &call;
     at.rank = call.local_ranks[machine.local_rank()];
     at.block = machine.block();
-    while (at.lane + 1 < call.lane_count && at.block >= call.lanes[at.lane + 1].first_block) { ++at.lane; }
-    const lane_slice& slice = call.lanes[at.lane];
-    const std::uint64_t grains = (slice.end - slice.begin + call.grain - 1) / call.grain;
-    const auto part = static_cast<std::uint64_t>(at.block - slice.first_block);
-    const auto parts = static_cast<std::uint64_t>(slice.blocks);
-    const std::uint64_t first = slice.begin + grains * part / parts * call.grain;
-    const std::uint64_t last = slice.begin + grains * (part + 1) / parts * call.grain;
-    const std::uint64_t begin = first < slice.end ? first : slice.end;
-    at.elements = (last < slice.end ? last : slice.end) - begin;
-    at.in_begin = slice.in_offset + begin;
-    at.out_begin = slice.out_offset + begin;
+    const block_part part = part_of(call, at.block);
+    at.lane = part.lane;
+    at.elements = part.elements;
+    at.in_begin = part.in_begin;
+    at.out_begin = part.out_begin;
     at.chunks = static_cast<std::uint32_t>((at.elements + call.chunk_elements - 1) / call.chunk_elements);
     at.number = at.flags_of(at.rank).call + 1;
     return at;

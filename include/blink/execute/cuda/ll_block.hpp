@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a block does in a short call: its threads exchange lines that carry their own flag (`ll_line.hpp`), over the
+/// trees of a schedule, or straight from each rank to each other.
+///
+/// A thread works alone: it waits for the lines of its elements and no others, so a hop costs one trip over the wire.
+/// Ranks write into lines of the library alone, never into each other's buffers, so nobody announces that he is in the
+/// call. Lines are kept twice, for odd and even calls; a rank that has read all of a call's lines tells the others, and
+/// those look for it before they write into the same lines again two calls later, when it has long been there.
+#pragma once
+
+#include <blink/core/config.hpp>
+#include <blink/core/operators.hpp>
+#include <blink/execute/cuda/call.hpp>
+#include <blink/execute/cuda/deadline.hpp>
+#include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/fault.hpp>
+#include <blink/execute/cuda/ll_line.hpp>
+#include <blink/execute/cuda/vector.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace blink::cuda {
+
+/// A call in lines.
+template <class T>
+struct ll_call : call_frame<T> {
+    ll_flags* flags[max_ranks]; ///< by rank, then block
+    ll_line* lines[max_ranks];  ///< `ll_memory` bytes each
+};
+
+/// Where one block stands, and its thread's ways to the others.
+template <class Machine, class T>
+struct ll_context {
+    Machine machine;
+    const ll_call<T>* call;
+    int rank;
+    int block;
+    block_part part;
+    std::uint64_t number; ///< of this call
+    bool wide_in;         ///< inputs and outputs can be read and written a unit at a time
+    bool wide_out;
+
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t units() const {
+        constexpr std::uint64_t each = ll_unit_elements<T>;
+        return (part.elements + each - 1) / each;
+    }
+
+    /// Elements of unit `u`: fewer in the last one.
+    [[nodiscard]] BLINK_DEVICE_CODE int filled(std::uint64_t u) const {
+        constexpr std::uint64_t each = ll_unit_elements<T>;
+        const std::uint64_t left = part.elements - u * each;
+        return static_cast<int>(left < each ? left : each);
+    }
+
+    /// Lines at `owner` for unit `u` from `writer`.
+    [[nodiscard]] BLINK_DEVICE_CODE ll_line* lines(int owner, int writer, bool down, std::uint64_t u) const {
+        const std::size_t side = (static_cast<std::size_t>(block) * 2 + (number & 1U)) * 2 + (down ? 1 : 0);
+        const std::size_t row = side * call->ranks + static_cast<std::size_t>(writer);
+        return call->lines[owner] + row * ll_row_lines + u * ll_unit_lines<T>;
+    }
+
+    BLINK_DEVICE_CODE void send(int to, bool down, std::uint64_t u, const ll_unit<T>& x) const {
+        send_unit<Machine, T>(machine, lines(to, rank, down, u), x, ll_flag(number));
+    }
+
+    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int from, bool down, std::uint64_t u, ll_unit<T>& x) const {
+        const ll_line* const place = lines(rank, from, down, u);
+        return wait_until(
+            machine, *call, [&] { return take_unit<Machine, T>(machine, place, x, ll_flag(number)); },
+            [&] {
+                return fault{down ? awaited::result : awaited::partial,
+                             rank,
+                             from,
+                             part.lane,
+                             block,
+                             static_cast<std::uint32_t>(u)};
+            });
+    }
+
+    [[nodiscard]] BLINK_DEVICE_CODE ll_unit<T> input(std::uint64_t u) const {
+        const T* const from = call->in[rank] + part.in_begin;
+        const int n = filled(u);
+        if (wide_in && n == ll_unit_elements<T>) { return load<ll_unit_elements<T>>(from, u); }
+        ll_unit<T> x;
+        for (int i = 0; i < n; ++i) { x.v[i] = from[u * ll_unit_elements<T> + static_cast<unsigned>(i)]; }
+        return x;
+    }
+
+    BLINK_DEVICE_CODE void keep(std::uint64_t u, const ll_unit<T>& x) const {
+        T* const to = call->out[rank] + part.out_begin;
+        const int n = filled(u);
+        if (wide_out && n == ll_unit_elements<T>) { return store<ll_unit_elements<T>>(to, u, x); }
+        for (int i = 0; i < n; ++i) { to[u * ll_unit_elements<T> + static_cast<unsigned>(i)] = x.v[i]; }
+    }
+
+    /// `into` combined with `with`, in the elements that are filled.
+    template <class Op>
+    BLINK_DEVICE_CODE void add(const Op& op, std::uint64_t u, ll_unit<T>& into, const ll_unit<T>& with) const {
+        const int n = filled(u);
+        BLINK_UNROLL
+        for (int i = 0; i < ll_unit_elements<T>; ++i) {
+            if (i < n) { into.v[i] = static_cast<T>(op(into.v[i], with.v[i])); }
+        }
+    }
+
+    template <class Op>
+    BLINK_DEVICE_CODE void complete(const Op& op, std::uint64_t u, ll_unit<T>& total) const {
+        if constexpr (finishing_operator<Op, T>) {
+            const int n = filled(u);
+            BLINK_UNROLL
+            for (int i = 0; i < ll_unit_elements<T>; ++i) {
+                if (i < n) { total.v[i] = finish(op, total.v[i], call->ranks); }
+            }
+        }
+    }
+};
+
+/// Lane and elements of the running block.
+template <class Machine, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline ll_context<Machine, T> locate_lines(const Machine& machine,
+                                                                           const ll_call<T>& call) {
+    const auto fits = [](const T* p) {
+        return ll_unit_elements<T> == 1 || (reinterpret_cast<std::uintptr_t>(p) & 7U) == 0;
+    };
+    const int rank = call.local_ranks[machine.local_rank()];
+    const int block = machine.block();
+    const block_part part = part_of(call, block);
+    return {machine,
+            &call,
+            rank,
+            block,
+            part,
+            call.flags[rank][block].call + 1,
+            call.in[rank] != nullptr && fits(call.in[rank] + part.in_begin),
+            call.out[rank] != nullptr && fits(call.out[rank] + part.out_begin)};
+}
+
+/// Waits until each of `readers` has read the lines that this call writes over. False after the deadline.
+template <class Machine, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline bool enter_lines(const ll_context<Machine, T>& at, const rank_list& readers) {
+    const auto whole = at.machine.make_group(0, 0, at.machine.threads());
+    bool ok = true;
+    if (at.machine.thread() < readers.count && at.number > 2) {
+        const int reader = readers[at.machine.thread()];
+        const std::uint64_t* const flag = &at.call->flags[at.rank][at.block].finished[reader];
+        ok = wait_until(
+            at.machine, *at.call, [&] { return at.machine.load(flag) + 2 >= at.number; },
+            [&] { return fault{awaited::room, at.rank, reader, at.part.lane, at.block, 0}; });
+    }
+    return whole.all(ok);
+}
+
+/// Tells all other ranks that this one has read its lines.
+template <class Machine, class T>
+BLINK_DEVICE_CODE inline void leave_lines(const ll_context<Machine, T>& at) {
+    at.machine.sync();
+    const int other = at.machine.thread();
+    if (other < at.call->ranks && other != at.rank) {
+        at.machine.fence();
+        at.machine.store(&at.call->flags[other][at.block].finished[at.rank], at.number);
+    }
+    if (other == at.rank) { at.call->flags[at.rank][at.block].call = at.number; }
+}
+
+/// The program of every thread of a block over the trees of `schedule`.
+template <class Machine, class T, class Op, device_schedule Schedule>
+BLINK_DEVICE_CODE inline void ll_tree_block(const Machine& machine, const ll_call<T>& call, const Schedule& schedule,
+                                            const Op& op) {
+    const auto at = locate_lines(machine, call);
+    const int lane = at.part.lane;
+    const int up_parent = call.up ? schedule.reduce_parent(lane, at.rank) : no_rank;
+    const int down_parent = call.down ? schedule.broadcast_parent(lane, at.rank) : no_rank;
+    const bool is_root = up_parent == no_rank && down_parent == no_rank;
+    const rank_list children = call.up ? reduce_children(schedule, lane, at.rank, call.ranks) : rank_list{};
+    const rank_list readers = call.down ? broadcast_children(schedule, lane, at.rank, call.ranks) : rank_list{};
+    rank_list written = readers;
+    if (up_parent != no_rank && readers.find(up_parent) == readers.count) { written.add(up_parent); }
+
+    bool ok = enter_lines(at, written);
+    const T* const kept = call.out[at.rank];
+    const bool keeps =
+        is_root && kept != nullptr && (call.up || kept + at.part.out_begin != call.in[at.rank] + at.part.in_begin);
+    const auto step = static_cast<std::uint64_t>(machine.threads());
+    const auto first = static_cast<std::uint64_t>(machine.thread());
+    for (std::uint64_t u = first; ok && (call.up || is_root) && u < at.units(); u += step) {
+        ll_unit<T> total = at.input(u);
+        for (int c = 0; ok && c < children.count; ++c) {
+            ll_unit<T> partial;
+            ok = at.receive(children[c], false, u, partial);
+            if (ok) { at.add(op, u, total, partial); }
+        }
+        if (!ok) { break; }
+        if (up_parent != no_rank) {
+            at.send(up_parent, false, u, total);
+            continue;
+        }
+        if (call.up) { at.complete(op, u, total); }
+        for (int r = 0; r < readers.count; ++r) { at.send(readers[r], true, u, total); }
+        if (keeps) { at.keep(u, total); }
+    }
+    for (std::uint64_t u = first; ok && down_parent != no_rank && u < at.units(); u += step) {
+        ll_unit<T> result;
+        ok = at.receive(down_parent, true, u, result);
+        if (!ok) { break; }
+        for (int r = 0; r < readers.count; ++r) { at.send(readers[r], true, u, result); }
+        at.keep(u, result);
+    }
+    leave_lines(at);
+}
+
+/// The program of every thread of a block in an AllReduce without trees: each rank sends its elements to all others and
+/// combines all contributions in the order of the ranks, so that one trip is enough and all have the same bits.
+template <class Machine, class T, class Op>
+BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_call<T>& call, const Op& op) {
+    const auto at = locate_lines(machine, call);
+    rank_list others;
+    for (int r = 0; r < call.ranks; ++r) {
+        if (r != at.rank) { others.add(r); }
+    }
+    bool ok = enter_lines(at, others);
+    const auto step = static_cast<std::uint64_t>(machine.threads());
+    for (auto u = static_cast<std::uint64_t>(machine.thread()); ok && u < at.units(); u += step) {
+        const ll_unit<T> own = at.input(u);
+        for (int i = 0; i < others.count; ++i) { at.send(others[i], false, u, own); }
+        ll_unit<T> total = own;
+        for (int r = 0; ok && r < call.ranks; ++r) {
+            ll_unit<T> contribution = own;
+            if (r != at.rank) { ok = at.receive(r, false, u, contribution); }
+            if (r == 0) {
+                total = contribution;
+            } else if (ok) {
+                at.add(op, u, total, contribution);
+            }
+        }
+        if (!ok) { break; }
+        at.complete(op, u, total);
+        at.keep(u, total);
+    }
+    leave_lines(at);
+}
+
+} // namespace blink::cuda
