@@ -87,6 +87,7 @@ row measured(session& s, const options& o, job j, std::size_t bytes) {
     j.blocking = o.blocking;
     j.chunk = o.chunk;
     j.relays = o.relays;
+    j.how = o.how;
     j.data.kind = o.kind;
     j.data.ranks = s.ranks();
     // The size is that of the larger buffer, the count that of the smaller one, as nccl-tests has it.

@@ -105,6 +105,7 @@ template <class T, backend Backend, class Op>
     blink::options choices;
     if (j.chunk > 0) { choices.chunk = blink::fixed_chunk{j.chunk}; }
     choices.relays = j.relays;
+    choices.how = j.how;
     const auto call = [&] {
         group.run(j.data.kind, j.data.root, std::span<const T* const>(from), std::span<T* const>(to), j.count, op,
                   choices);

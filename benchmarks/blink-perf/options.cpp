@@ -23,7 +23,7 @@ Exit status: 0; 1 wrong elements, or a run that failed; 2 wrong usage, or a thin
 /// What was typed, before it is understood.
 struct typed {
     std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
-    std::string executor = "auto", ranks, relays, chunk = "auto", compare;
+    std::string executor = "auto", ranks, relays, chunk = "auto", how = "auto", compare;
     int threads = 1, registered = 0, aggregate = 1;
 };
 
@@ -76,6 +76,7 @@ void understand(const typed& t, options& o) {
         o.chunk = blink::parse_bytes(t.chunk);
         if (o.chunk == 0) { throw blink::usage_error("--chunk 0: expected auto or a size of at least one byte"); }
     }
+    o.how = blink::protocol_from(t.how);
     o.compare_nccl = t.compare == "nccl";
     if (o.emulate && (o.run_on == executor::host || o.run_on == executor::simulate)) {
         throw blink::usage_error("--emulate needs --executor cuda");
@@ -137,6 +138,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
+    app.add_option("--protocol", t.how, "auto, chunks, lines or all_pairs")->capture_default_str();
     app.add_option("--registered", t.registered, "not built yet: 1: the ranks map each other's buffers")
         ->check(CLI::Range(0, 1));
     app.add_option("--compare", t.compare, "nccl: measure NCCL in turn, call by call");

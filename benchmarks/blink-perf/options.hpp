@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/core/collective.hpp>
+#include <blink/core/protocol.hpp>
 
 #include <cstddef>
 #include <string>
@@ -34,11 +35,12 @@ struct options {
     bool blocking = false;
     double deadline_seconds = 0; ///< 0: the executor's own
     executor run_on = executor::automatic;
-    std::string topology;      ///< empty: what the executor finds
-    std::vector<int> gpus;     ///< of the topology; empty: the first ones
-    std::vector<int> relays;   ///< GPUs of the topology that take no part and may forward
-    int virtual_ranks = 0;     ///< ranks that share a GPU; 0: one rank a GPU
-    std::size_t chunk = 0;     ///< bytes; 0: the executor chooses
+    std::string topology;    ///< empty: what the executor finds
+    std::vector<int> gpus;   ///< of the topology; empty: the first ones
+    std::vector<int> relays; ///< GPUs of the topology that take no part and may forward
+    int virtual_ranks = 0;   ///< ranks that share a GPU; 0: one rank a GPU
+    std::size_t chunk = 0;   ///< bytes; 0: the executor chooses
+    blink::protocol how = blink::protocol::automatic;
     bool emulate = false;      ///< pace virtual ranks to the topology's links
     double link_scale = 1;     ///< of the rate of every emulated link
     bool compare_nccl = false; ///< measure NCCL in turn

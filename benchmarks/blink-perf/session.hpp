@@ -28,6 +28,7 @@ struct job {
     bool blocking = false;
     std::size_t chunk = 0; ///< 0: the executor chooses
     std::vector<int> relays{};
+    blink::protocol how = blink::protocol::automatic;
 };
 
 /// What came out of it. A sample is the seconds that one call took, as the mean of calls that were timed together.

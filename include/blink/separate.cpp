@@ -12,5 +12,6 @@
 #include <blink/execute/host/compile_impl.hpp>
 #include <blink/plan_impl.hpp>
 #include <blink/repair_impl.hpp>
+#include <blink/schedule/relay_stops_impl.hpp>
 #include <blink/schedule/verify_impl.hpp>
 #include <blink/topology/probe_impl.hpp>

@@ -13,13 +13,17 @@
 #include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
+#include <blink/core/protocol.hpp>
 #include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/cuda/ll_kernel.cuh>
+#include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/relay_stops.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines.hpp>
 #include <blink/topology/probe.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -69,6 +73,7 @@ class cuda_group {
                               " are visible: put several ranks on a GPU with virtual_ranks");
         }
         (void)induced(machine_, gpus_);
+        one_lane_ = cuda::one_lane(collective::allreduce, size());
         relays_are_ = is_virtual ? relay_devices::shared : choices.machine ? relay_devices::spare : relay_devices::own;
         resources_ = std::make_shared<cuda::group_resources>(devices, choices.timeout, choices.blocks);
     }
@@ -111,6 +116,7 @@ class cuda_group {
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
+            if (launch_short<T>(choices.how, entry, in, out, count, combine)) { return; }
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                 launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);
             });
@@ -166,19 +172,61 @@ class cuda_group {
 
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
 
+    /// Enqueues the call in lines where that was asked for, or promises to be faster; false where it did not.
+    /// @throw usage_error where lines were asked for that cannot carry the call
+    template <class T, class Op>
+    bool launch_short(protocol how, const prepared& entry, std::span<const T* const> in, std::span<T* const> out,
+                      std::size_t count, const Op& op) {
+        const schedule& s = entry.made.schedule;
+        if constexpr (cuda::travels_in_lines<T>) {
+            const std::size_t bytes = count * sizeof(T) * (is_sharded(s.kind) ? static_cast<std::size_t>(size()) : 1);
+            const bool can_go_straight = s.kind == collective::allreduce && entry.room == nullptr && all_reach_all();
+            const protocol chosen = cuda::choose_protocol(how, bytes, size(), can_go_straight);
+            if (chosen == protocol::chunks) { return false; }
+            const bool straight = chosen == protocol::all_pairs;
+            if (straight ? can_go_straight : entry.room == nullptr) {
+                const schedule& lanes = straight ? one_lane_ : s;
+                if (const auto shape = cuda::ll_shape_on<T, Op, cuda::runtime_schedule>(
+                        lanes, count, resources_->devices(), resources_->memory())) {
+                    cuda::launch_lines<T>(lanes, *shape, entry.form, straight, in, out, op, resources_->devices(),
+                                          resources_->memory());
+                    return true;
+                }
+            }
+        }
+        if (how == protocol::lines || how == protocol::all_pairs) { refuse(how, s, count, sizeof(T)); }
+        return false;
+    }
+
+    [[noreturn]] void refuse(protocol how, const schedule& s, std::size_t count, std::size_t element_bytes) const {
+        throw usage_error(
+            "protocol " + std::string(to_string(how)) + " cannot carry a " + std::string(to_string(s.kind)) + " of " +
+            std::to_string(count) + " elements of " + std::to_string(element_bytes) + " bytes among " +
+            std::to_string(size()) +
+            " ranks: it is too long, the elements do not tile eight bytes, or not all ranks reach each other");
+    }
+
+    /// True where kernels of every rank may store into the memory of every other.
+    [[nodiscard]] bool all_reach_all() const {
+        for (const cuda::device_ranks& from : resources_->devices()) {
+            for (const cuda::device_ranks& to : resources_->devices()) {
+                if (!resources_->reaches(from.device, to.device)) { return false; }
+            }
+        }
+        return true;
+    }
+
     /// Enqueues the kernels of the ranks, and of the stops where there is a `room`.
     template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
     void launch_over(const schedule& s, const Form& form, cuda::relay_room* room, std::span<const T* const> in,
                      std::span<T* const> out, std::size_t count, const Op& op, std::size_t chunk_bytes,
                      const Machine& on = {}) {
-        const auto launch = [&](std::span<const cuda::device_ranks> devices, const cuda::group_memory& memory) {
-            cuda::launch<T>(s, form, in, out, count, op, devices, memory, chunk_bytes, on);
-        };
-        if (room == nullptr) {
-            launch(resources_->devices(), resources_->memory());
-        } else {
-            room->run(resources_->devices(), [&](auto devices) { launch(devices, room->memory()); });
-        }
+        std::vector<cuda::device_ranks> places;
+        if (room != nullptr) { places = room->enter(resources_->devices()); }
+        cuda::launch<T>(s, form, in, out, count, op,
+                        room == nullptr ? resources_->devices() : std::span<const cuda::device_ranks>(places),
+                        room == nullptr ? resources_->memory() : room->memory(), chunk_bytes, on);
+        if (room != nullptr) { room->leave(places.front()); }
     }
 
     /// The plan of such a call, ready to run; made once.
@@ -289,6 +337,7 @@ class cuda_group {
     relay_devices relays_are_ = relay_devices::own;
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
+    schedule one_lane_; ///< of calls without trees
     cuda::call_timer timer_;
     std::string failure_;
 };

@@ -32,7 +32,8 @@ namespace blink::cuda {
     return count;
 }
 
-/// Streams, flags and slots of the ranks of one process. Device memory a rank: 32 MiB of slots and 160 KiB of flags.
+/// Streams, flags, slots and lines of the ranks of one process. Device memory a rank: 32 MiB of slots, 2 MiB of lines
+/// for each rank of the group, and 170 KiB of flags.
 class group_resources {
   public:
     /// @param device_of_rank CUDA device of every rank; ranks of one device are neighbours
@@ -155,6 +156,10 @@ class group_resources {
                 memory_.flags.push_back(
                     static_cast<block_flags*>(allocate(d.device, max_blocks * sizeof(block_flags))));
                 memory_.slots.push_back(static_cast<std::byte*>(allocate(d.device, slot_bytes)));
+                memory_.line_flags.push_back(
+                    static_cast<ll_flags*>(allocate(d.device, ll_max_blocks * sizeof(ll_flags))));
+                memory_.lines.push_back(
+                    static_cast<ll_line*>(allocate(d.device, ll_memory(static_cast<int>(device_of_rank.size())))));
             }
         }
         void* words = nullptr;

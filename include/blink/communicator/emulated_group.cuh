@@ -97,6 +97,10 @@ class emulated_group : private cuda_group {
     template <class T, class Op>
     void run_paced(const schedule& s, const paced& over, cuda::relay_room* room, std::span<const T* const> in,
                    std::span<T* const> out, std::size_t count, const Op& op, const options& choices) {
+        if (choices.how == protocol::lines || choices.how == protocol::all_pairs) {
+            throw usage_error("emulated_group: paced links carry chunks alone, not " +
+                              std::string(to_string(choices.how)));
+        }
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {

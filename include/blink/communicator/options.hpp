@@ -5,6 +5,7 @@
 /// `blink::allreduce(gpus, in, out, n, blink::sum{}, {.chunk = blink::fixed_chunk{64_KiB}, .slack = 0.0})`.
 #pragma once
 
+#include <blink/core/protocol.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/chunk.hpp>
 #include <blink/topology/topology.hpp>
@@ -15,12 +16,13 @@
 
 namespace blink {
 
-/// Choices of one call. Calls that differ in nothing but `chunk` share one plan.
+/// Choices of one call. Calls that differ in `chunk` and `how` alone share one plan.
 struct options {
     chunk_choice chunk{};                       ///< size of the pieces that pass through a tree
     link_choice links = link_choice::automatic; ///< wires that may be used
     double slack = 0.05;                        ///< share of the rate that may be given up for fewer trees
     int max_trees = 0;                          ///< 0: as many as the slack asks for
+    protocol how = protocol::automatic;         ///< in which form data cross the wires between GPUs
     std::vector<int> relays{};                  ///< GPUs of the machine that take no part and may forward
 };
 

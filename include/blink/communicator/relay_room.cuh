@@ -10,7 +10,6 @@
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/schedule/relay_stops.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -53,9 +52,10 @@ class relay_room {
             }
         }
         for (const int device : device_of_stop) {
-            const auto same = [device](const auto& known) { return known.device == device; };
-            if (std::ranges::any_of(group.devices(), same) || std::ranges::any_of(beside_, same)) { continue; }
-            beside_.push_back({device, group.make_stream(device), event(device)});
+            bool known = false;
+            for (const device_ranks& d : group.devices()) { known = known || d.device == device; }
+            for (const forwarder& f : beside_) { known = known || f.device == device; }
+            if (!known) { beside_.push_back({device, group.make_stream(device), event(device)}); }
         }
         if (!beside_.empty()) { entered_.emplace(group.devices().front().device); }
         for (const int device : device_of_) {
@@ -69,20 +69,25 @@ class relay_room {
     [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
     [[nodiscard]] int device(int participant) const { return device_of_.at(static_cast<std::size_t>(participant)); }
 
-    /// Calls `enqueue(devices with all participants)`. GPUs that only forward begin behind what rank 0's stream holds,
-    /// which then waits for them: so they are part of a capture, and of what the group waits for.
-    template <class Enqueue>
-    void run(std::span<const device_ranks> ranks, const Enqueue& enqueue) {
+    /// Devices with all participants, for one call. GPUs that only forward begin behind what rank 0's stream holds, and
+    /// `leave` lets it wait for them: so they are part of a capture, and of what the group waits for.
+    [[nodiscard]] std::vector<device_ranks> enter(std::span<const device_ranks> ranks) const {
         std::vector<device_ranks> places(ranks.begin(), ranks.end());
         for (const forwarder& f : beside_) { places.push_back({f.device, f.stream, {}}); }
         for (int v = relayed_.ranks; v < relayed_.participants.ranks; ++v) {
-            const auto here = [&](const device_ranks& d) { return d.device == device(v); };
-            std::ranges::find_if(places, here)->ranks.push_back(v);
+            for (device_ranks& d : places) {
+                if (d.device == device(v)) { d.ranks.push_back(v); }
+            }
         }
         const device_ranks& first = places.front();
         if (!beside_.empty()) { record(*entered_, first.stream); }
         for (const forwarder& f : beside_) { wait(f.device, f.stream, *entered_); }
-        enqueue(std::span<const device_ranks>(places));
+        return places;
+    }
+
+    /// Behind the launch of the call.
+    /// @param first device of rank 0
+    void leave(const device_ranks& first) const {
         for (const forwarder& f : beside_) {
             record(f.done, f.stream);
             wait(first.device, first.stream, f.done);

@@ -51,14 +51,10 @@ ll_call<T> make_call(const schedule& s, line_memory& m, buffers<T>& b, const cal
 template <class T>
 void enter_ll(ll_call<T> call, const schedule& s, bool trees, int rank, int blocks) {
     call.local_ranks[0] = static_cast<std::uint8_t>(rank);
+    call.straight = !trees;
     const runtime_schedule form = to_runtime_schedule(s);
-    run_blocks(blocks, 1, threads_per_block, [&](const thread_machine& machine, const block_state&) {
-        if (trees) {
-            ll_tree_block(machine, call, form, sum{});
-        } else {
-            all_pairs_block(machine, call, sum{});
-        }
-    });
+    run_blocks(blocks, 1, threads_per_block,
+               [&](const thread_machine& machine, const block_state&) { ll_block(machine, call, form, sum{}); });
 }
 
 schedule one_lane(int ranks) {

@@ -9,6 +9,7 @@
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/gpu_machine.cuh>
+#include <blink/execute/cuda/ll_line.hpp>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/tree_kernel.cuh>
 
@@ -51,12 +52,28 @@ struct device_ranks {
 struct group_memory {
     std::vector<block_flags*> flags;
     std::vector<std::byte*> slots;
+    std::vector<ll_flags*> line_flags; ///< of ranks alone, as `lines`
+    std::vector<ll_line*> lines;
     std::size_t slot_memory = 0;     ///< bytes a participant
     std::uint64_t* faults = nullptr; ///< one word a participant, host memory that all devices see
     std::uint64_t* abort = nullptr;  ///< likewise, one word
     std::uint64_t timeout_ns = 0;
     int blocks = 0; ///< most blocks a rank may use; 0: what is resident
 };
+
+/// How long the call may wait, and where it says that it waited too long.
+template <class T>
+void set_deadline(call_frame<T>& call, const group_memory& memory) {
+    call.faults = memory.faults;
+    call.abort = memory.abort;
+    call.timeout_ns = memory.timeout_ns;
+}
+
+template <class T>
+void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
+    std::uint8_t* next = call.local_ranks;
+    for (const int r : here.ranks) { *next++ = static_cast<std::uint8_t>(r); }
+}
 
 /// Enqueues one collective on every device. Returns when all kernels are enqueued.
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
@@ -80,14 +97,12 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
 
     tree_call<T> call = prepare_call(s, shape, in, out);
     call.participants = static_cast<std::uint8_t>(participants);
-    std::ranges::copy(memory.flags, call.flags);
-    std::ranges::copy(memory.slots, call.slots);
-    call.faults = memory.faults;
-    call.abort = memory.abort;
-    call.timeout_ns = memory.timeout_ns;
+    std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
+    std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
+    set_deadline(call, memory);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
-        std::ranges::transform(d.ranks, call.local_ranks, [](int r) { return static_cast<std::uint8_t>(r); });
+        set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
         kernel<<<grid, block_threads, 0, d.stream>>>(call, form, op, machine);
         check(cudaGetLastError(), "launch of the tree kernel");

@@ -29,6 +29,7 @@ template <class T>
 struct ll_call : call_frame<T> {
     ll_flags* flags[max_ranks]; ///< by rank, then block
     ll_line* lines[max_ranks];  ///< `ll_memory` bytes each
+    bool straight;              ///< from each rank to each other, without trees
 };
 
 /// Where one block stands, and its thread's ways to the others.
@@ -240,6 +241,17 @@ BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_c
         at.keep(u, total);
     }
     leave_lines(at);
+}
+
+/// The program of every thread of a block.
+template <class Machine, class T, class Op, device_schedule Schedule>
+BLINK_DEVICE_CODE inline void ll_block(const Machine& machine, const ll_call<T>& call, const Schedule& schedule,
+                                       const Op& op) {
+    if (call.straight) {
+        all_pairs_block(machine, call, op);
+    } else {
+        ll_tree_block(machine, call, schedule, op);
+    }
 }
 
 } // namespace blink::cuda

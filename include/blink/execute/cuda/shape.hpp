@@ -141,11 +141,13 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     const int fewest = static_cast<int>(std::min<std::uint64_t>(wanted, static_cast<std::uint64_t>(std::max(most, 0))));
     for (int blocks = std::max(lane_count, fewest); blocks <= most; ++blocks) {
         detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
-        const bool fits = std::ranges::all_of(std::span(shape.lanes).first(s.lanes.size()), [&](const lane_slice& l) {
-            const std::uint64_t grains = (l.end - l.begin + shape.grain - 1) / shape.grain;
-            const auto parts = static_cast<std::uint64_t>(l.blocks);
-            return (grains + parts - 1) / parts * shape.grain * element_bytes <= ll_block_bytes;
-        });
+        bool fits = true;
+        for (int l = 0; l < lane_count; ++l) {
+            const lane_slice& slice = shape.lanes[static_cast<std::size_t>(l)];
+            const std::uint64_t grains = (slice.end - slice.begin + shape.grain - 1) / shape.grain;
+            const auto parts = static_cast<std::uint64_t>(slice.blocks);
+            fits = fits && (grains + parts - 1) / parts * shape.grain * element_bytes <= ll_block_bytes;
+        }
         if (fits) { return shape; }
     }
     return std::nullopt;
@@ -156,9 +158,9 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
 template <class T>
 void fill_frame(call_frame<T>& call, const schedule& s, const call_shape& shape, std::span<const T* const> in,
                 std::span<T* const> out) {
-    std::ranges::copy(in, call.in);
-    std::ranges::copy(out, call.out);
-    std::ranges::copy(shape.lanes, call.lanes);
+    std::copy(in.begin(), in.end(), call.in);
+    std::copy(out.begin(), out.end(), call.out);
+    std::copy(shape.lanes.begin(), shape.lanes.end(), call.lanes);
     call.grain = shape.grain;
     call.lane_count = static_cast<std::uint8_t>(s.lanes.size());
     call.ranks = static_cast<std::uint8_t>(s.ranks);

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// How data cross the wires of a tree.
+#pragma once
+
+#include <blink/core/error.hpp>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace blink {
+
+/// Ways for a call on GPUs. Host ranks have but one and ignore the choice.
+enum class protocol : unsigned char {
+    automatic, ///< by size, type and machine: what all ranks know
+    chunks,    ///< a pipeline of chunks, each announced by a flag behind it: full rate
+    lines,     ///< eight bytes at a time, half of them the flag: one trip a hop, for short calls
+    all_pairs  ///< lines from each rank to each other, without trees: one trip in all, for short AllReduce calls
+};
+
+inline constexpr std::array<std::string_view, 4> protocol_names{"auto", "chunks", "lines", "all_pairs"};
+
+[[nodiscard]] constexpr std::string_view to_string(protocol p) noexcept {
+    return protocol_names[static_cast<std::size_t>(p)];
+}
+
+/// @throw usage_error for a name that is none of `protocol_names`
+[[nodiscard]] inline protocol protocol_from(std::string_view name) {
+    for (std::size_t i = 0; i < protocol_names.size(); ++i) {
+        if (protocol_names[i] == name) { return static_cast<protocol>(i); }
+    }
+    throw usage_error("unknown protocol '" + std::string(name) + "': expected auto, chunks, lines or all_pairs");
+}
+
+} // namespace blink
