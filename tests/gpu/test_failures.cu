@@ -127,6 +127,22 @@ TEST_CASE("an unknown root and too many ranks are refused" * doctest::skip(!one_
                     blink::usage_error);
 }
 
-TEST_CASE("a plan with relays is refused, since nothing forwards on GPUs" * doctest::skip(!one_gpu())) {
-    CHECK_THROWS_AS((void)virtual_dgx1v().plan_for(collective::allreduce, 0, {.relays = {7}}), blink::plan_error);
+TEST_CASE("lines that cannot carry a call are refused" * doctest::skip(!one_gpu())) {
+    blink::cuda_group& group = virtual_dgx1v();
+    auto data = group.make_buffers<float>(1 << 20);
+    const auto run = [&](collective kind, std::size_t count, blink::protocol how) {
+        blink::options choices;
+        choices.how = how;
+        std::vector<const float*> in;
+        std::vector<float*> out;
+        for (int r = 0; r < group.size(); ++r) {
+            in.push_back(data[r]);
+            out.push_back(data[r]);
+        }
+        group.run<float>(kind, 0, in, out, count, blink::sum{}, choices);
+    };
+    CHECK_THROWS_AS(run(collective::allreduce, 1 << 20, blink::protocol::lines), blink::usage_error);
+    CHECK_THROWS_AS(run(collective::reduce, 10, blink::protocol::all_pairs), blink::usage_error);
+    CHECK_NOTHROW(run(collective::reduce, 10, blink::protocol::lines));
+    group.synchronize();
 }

@@ -1,17 +1,29 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Every collective, in and out of place, aligned and not, for one type and one operator.
+/// Every collective and protocol, in and out of place, aligned and not, for one type and one operator.
 #pragma once
 
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <vector>
 
 #include "groups.cuh"
 #include "trial.cuh"
 
 namespace gpu_test {
+
+/// The protocols that carry such a call.
+template <class T>
+[[nodiscard]] std::vector<blink::protocol> protocols_of(blink::collective kind, std::size_t count) {
+    std::vector<blink::protocol> list{blink::protocol::chunks};
+    if (blink::cuda::travels_in_lines<T> && count < 10000) {
+        list.push_back(blink::protocol::lines);
+        if (kind == blink::collective::allreduce) { list.push_back(blink::protocol::all_pairs); }
+    }
+    return list;
+}
 
 template <class T, class Op>
 void sweep(blink::cuda_group& group) {
@@ -25,15 +37,19 @@ void sweep(blink::cuda_group& group) {
                     trial_shape shape{
                         count, in_place ? 0 : offset, offset, in_place, static_cast<int>(seed) % group.size(), seed};
                     trial<T, Op> t(group, kind, shape);
-                    t.launch();
-                    const verdict v = t.judged();
-                    CAPTURE(to_string(kind));
-                    CAPTURE(count);
-                    CAPTURE(in_place);
-                    CAPTURE(offset);
-                    CHECK(v.wrong == 0);
-                    CHECK(v.outside == 0);
-                    CHECK(v.differing_ranks == 0);
+                    for (const blink::protocol how : protocols_of<T>(kind, count)) {
+                        t.reset();
+                        t.launch({.how = how});
+                        const verdict v = t.judged();
+                        CAPTURE(to_string(kind));
+                        CAPTURE(to_string(how));
+                        CAPTURE(count);
+                        CAPTURE(in_place);
+                        CAPTURE(offset);
+                        CHECK(v.wrong == 0);
+                        CHECK(v.outside == 0);
+                        CHECK(v.differing_ranks == 0);
+                    }
                 }
             }
         }
