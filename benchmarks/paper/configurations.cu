@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "emulating_gpu.hpp"
 #include "fragments.hpp"
 
 namespace {
@@ -27,9 +28,6 @@ using blink::collective;
 
 /// Calls of which the median counts.
 constexpr int calls = 3;
-
-/// One GPU plays all ranks, so its memory is what eight GPUs share; slower links leave the links the bottleneck.
-double scale_for(std::size_t ranks) { return ranks <= 5 ? 1 : ranks == 6 ? 0.5 : 0.25; }
 
 std::string joined(const std::vector<int>& ranks) {
     std::string text;
@@ -42,7 +40,7 @@ class bench {
   public:
     bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes)
         : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size())},
-                 scale_for(ranks.size())),
+                 blink_paper::scale_for(ranks.size())),
           in_(group_.make_buffers<float>(bytes / sizeof(float))),
           out_(group_.make_buffers<float>(bytes / sizeof(float))) {
         for (int r = 0; r < group_.size(); ++r) {

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/communicator/emulated_group.cuh>
 #include <blink/execute/simulate/baselines.hpp>
+#include <blink/execute/simulate/relayed_rings.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "groups.cuh"
@@ -34,6 +36,19 @@ blink::topology star(int gpus) {
     std::vector<std::pair<int, int>> wires;
     for (int i = 1; i < gpus; ++i) { wires.emplace_back(0, i); }
     return joined(gpus, wires);
+}
+
+/// Two GPUs send to one in the middle, which hands on to two others; it has a link to each.
+blink::topology crossing() { return joined(5, {{0, 2}, {1, 2}, {2, 3}, {2, 4}}); }
+
+/// Chains of two hops that meet in GPU 0, each with `arms` beginnings.
+blink::topology meeting_chains(int arms) {
+    std::vector<std::pair<int, int>> wires;
+    for (int i = 0; i < arms; ++i) {
+        wires.emplace_back(0, 1 + 2 * i);
+        wires.emplace_back(1 + 2 * i, 2 + 2 * i);
+    }
+    return joined(1 + 2 * arms, wires);
 }
 
 /// Runs a schedule on whole numbers, checks every element, and gives the best rate of three calls.
@@ -114,6 +129,69 @@ TEST_CASE("emulated fan-out and fan-in are as fast as one of their links" * doct
     }
 }
 
+TEST_CASE("emulated depth test: reduce-forward holds its rate from 3 to 8 GPUs in a row" * doctest::skip(!one_gpu())) {
+    double least = GBps;
+    double most = 0;
+    for (int gpus = 3; gpus <= 8; ++gpus) {
+        const double found = measured_GBps(chain(gpus), collective::allreduce, long_message);
+        MESSAGE("reduce-forward through " << gpus << " GPUs: " << found << " GB/s of " << GBps);
+        CHECK(found > 0.97 * GBps);
+        CHECK(found < 1.005 * GBps);
+        least = std::min(least, found);
+        most = std::max(most, found);
+    }
+    CHECK(least > 0.97 * most);
+}
+
+TEST_CASE("emulated MIMO test: two transfers in and two out of one GPU run at once" * doctest::skip(!one_gpu())) {
+    check_rate(crossing(), collective::allreduce, GBps);
+    // Two trees with half of the data each, rooted at different ends of the star, so that they cross in its middle.
+    const blink::topology machine = crossing();
+    blink::emulated_group group({.machine = machine, .virtual_ranks = 5});
+    const blink::fabric f = blink::make_fabric(machine);
+    const auto hop = [&](int from, int to) {
+        const auto found = std::ranges::find_if(f.arcs, [&](const auto& a) { return a.from == from && a.to == to; });
+        return static_cast<int>(found - f.arcs.begin());
+    };
+    blink::schedule s{collective::allreduce, 5, 0, {}};
+    using edges = std::vector<std::pair<int, int>>;
+    for (const auto& [root, tree] :
+         {std::pair{0, edges{{0, 2}, {2, 1}, {2, 3}, {2, 4}}}, std::pair{3, edges{{3, 2}, {2, 0}, {2, 1}, {2, 4}}}}) {
+        blink::lane l{root, 0.5, std::vector<blink::role>(5)};
+        for (const auto& [parent, child] : tree) {
+            auto& above = l.roles[static_cast<std::size_t>(parent)];
+            auto& below = l.roles[static_cast<std::size_t>(child)];
+            above.reduce_from.push_back(child);
+            above.broadcast_to.push_back(child);
+            below.reduce_to = below.broadcast_from = parent;
+            below.reduce_arc = hop(child, parent);
+            below.broadcast_arc = hop(parent, child);
+        }
+        s.lanes.push_back(l);
+    }
+    const double found = measured_GBps(group, s, f, long_message);
+    MESSAGE("two trees through one GPU: " << found << " GB/s of " << GBps);
+    CHECK(found > 0.97 * GBps);
+    CHECK(found < 1.005 * GBps);
+}
+
+TEST_CASE("emulated MCA test: chains that are aggregated where they meet keep the rate of a link" *
+          doctest::skip(!one_gpu())) {
+    for (const int arms : {2, 3}) {
+        check_rate(meeting_chains(arms), collective::reduce, GBps);
+        check_rate(meeting_chains(arms), collective::allreduce, GBps);
+    }
+}
+
+TEST_CASE("emulated short messages, for compute-sanitizer" * doctest::skip(!one_gpu())) {
+    for (const std::size_t bytes : {std::size_t{4}, std::size_t{516}, std::size_t{12} << 10}) {
+        for (const collective kind : {collective::broadcast, collective::reduce, collective::allreduce}) {
+            CHECK(measured_GBps(chain(3), kind, bytes) > 0);
+        }
+        CHECK(measured_GBps(star(4), collective::allreduce, bytes) > 0);
+    }
+}
+
 TEST_CASE("lanes that share an emulated link get their shares of it" * doctest::skip(!one_gpu())) {
     const blink::topology machine = chain(3);
     blink::emulated_group group({.machine = machine, .virtual_ranks = 3});
@@ -141,6 +219,17 @@ TEST_CASE("trees and rings of a DGX-1V fragment run at their rates over emulated
     const blink::plan& p = group.plan_for(collective::allreduce, 0, {});
     CHECK(measured_GBps(group, p.schedule, p.fabric, long_message) > 0.95 * p.packing.GBps);
     for (const blink::baseline& b : blink::baselines(induced(group.machine(), gpus), collective::allreduce)) {
+        CHECK(measured_GBps(group, b.s, b.f, long_message) > 0.95 * b.GBps);
+    }
+}
+
+TEST_CASE("rings whose hops lead through a rank run at their rate over emulated links" * doctest::skip(!one_gpu())) {
+    const std::vector<int> gpus{0, 1, 4}; // no ring over NVLink unless GPU 0 forwards
+    blink::emulated_group group({.machine = blink::topology(blink::dgx1v), .gpus = gpus, .virtual_ranks = 3});
+    const blink::fabric f = blink::make_fabric(induced(group.machine(), gpus), blink::link_choice::all);
+    for (const collective kind : {collective::broadcast, collective::allreduce}) {
+        const blink::baseline b = blink::relayed_rings(f, kind);
+        REQUIRE(b.label == "1 NVLink ring through ranks");
         CHECK(measured_GBps(group, b.s, b.f, long_message) > 0.95 * b.GBps);
     }
 }

@@ -97,50 +97,67 @@ inline void broadcast_along(lane& l, const lane_graph& g, const rank_order& way)
 
 } // namespace detail
 
-/// AllReduce over as many lane-disjoint rings as there are, each direction its own. In a ring of n ranks each rank
-/// is the root of one n-th of the data, which is reduced around the ring to it and broadcast onward the same way.
-/// @throw plan_error where the hops form no ring
-[[nodiscard]] inline baseline ring_allreduce(const fabric& f) {
-    if (f.ranks == 1) { return detail::alone(f, collective::allreduce); }
-    const auto chosen = detail::choose_orders(f, true);
-    const detail::lane_graph g(f, chosen.pcie);
-    const double total = detail::total_GBps(chosen.orders);
+namespace detail {
+
+/// AllReduce over rings that are chosen.
+[[nodiscard]] inline baseline allreduce_over(const fabric& f, const chosen_orders& rings) {
+    const lane_graph g(f, rings.pcie);
+    const double total = total_GBps(rings.orders);
     const double n = f.ranks;
-    baseline b{chosen.label, {collective::allreduce, f.ranks, 0, {}}, f, total * n / (2 * (n - 1))};
-    for (const detail::rated_order& ring : chosen.orders) {
+    baseline b{rings.label, {collective::allreduce, f.ranks, 0, {}}, f, total * n / (2 * (n - 1))};
+    for (const rated_order& ring : rings.orders) {
         for (std::size_t i = 0; i < ring.order.size(); ++i) {
-            lane l = detail::empty_lane(f.ranks, ring.order[i], ring.GBps / total / n);
-            detail::reduce_along(l, g, detail::rotated(ring.order, (i + 1) % ring.order.size()));
-            detail::broadcast_along(l, g, detail::rotated(ring.order, i));
+            lane l = empty_lane(f.ranks, ring.order[i], ring.GBps / total / n);
+            reduce_along(l, g, rotated(ring.order, (i + 1) % ring.order.size()));
+            broadcast_along(l, g, rotated(ring.order, i));
             b.s.lanes.push_back(std::move(l));
         }
     }
     return b;
 }
 
-/// Broadcast or reduce over the same rings: each is a pipeline from the root, or to it.
-/// @throw usage_error for an unknown root or another collective
-/// @throw plan_error where the hops form no ring
-[[nodiscard]] inline baseline ring_rooted(const fabric& f, collective kind, int root) {
-    if (!is_rooted(kind) || root < 0 || root >= f.ranks) {
-        throw usage_error("ring: " + std::string(to_string(kind)) + " from rank " + std::to_string(root) + " among " +
-                          std::to_string(f.ranks) + " ranks");
-    }
-    if (f.ranks == 1) { return detail::alone(f, kind); }
-    const auto chosen = detail::choose_orders(f, true);
-    const detail::lane_graph g(f, chosen.pcie);
-    baseline b{chosen.label, {kind, f.ranks, root, {}}, f, detail::total_GBps(chosen.orders)};
-    for (const detail::rated_order& ring : chosen.orders) {
-        lane l = detail::empty_lane(f.ranks, root, ring.GBps / b.GBps);
+/// Broadcast or reduce over rings that are chosen: each a pipeline from the root, or to it.
+[[nodiscard]] inline baseline rooted_over(const fabric& f, const chosen_orders& rings, collective kind, int root) {
+    const lane_graph g(f, rings.pcie);
+    baseline b{rings.label, {kind, f.ranks, root, {}}, f, total_GBps(rings.orders)};
+    for (const rated_order& ring : rings.orders) {
+        lane l = empty_lane(f.ranks, root, ring.GBps / b.GBps);
         const auto at = static_cast<std::size_t>(std::ranges::find(ring.order, root) - ring.order.begin());
         if (kind == collective::broadcast) {
-            detail::broadcast_along(l, g, detail::rotated(ring.order, at));
+            broadcast_along(l, g, rotated(ring.order, at));
         } else {
-            detail::reduce_along(l, g, detail::rotated(ring.order, (at + 1) % ring.order.size()));
+            reduce_along(l, g, rotated(ring.order, (at + 1) % ring.order.size()));
         }
         b.s.lanes.push_back(std::move(l));
     }
     return b;
+}
+
+/// @throw usage_error for an unknown root or another collective
+inline void check_rooted(const fabric& f, collective kind, int root) {
+    if (!is_rooted(kind) || root < 0 || root >= f.ranks) {
+        throw usage_error("ring: " + std::string(to_string(kind)) + " from rank " + std::to_string(root) + " among " +
+                          std::to_string(f.ranks) + " ranks");
+    }
+}
+
+} // namespace detail
+
+/// AllReduce over as many lane-disjoint rings as there are, each direction its own. In a ring of n ranks each rank
+/// is the root of one n-th of the data, which is reduced around the ring to it and broadcast onward the same way.
+/// @throw plan_error where the hops form no ring
+[[nodiscard]] inline baseline ring_allreduce(const fabric& f) {
+    if (f.ranks == 1) { return detail::alone(f, collective::allreduce); }
+    return detail::allreduce_over(f, detail::choose_orders(f, true));
+}
+
+/// Broadcast or reduce over the same rings: each is a pipeline from the root, or to it.
+/// @throw usage_error for an unknown root or another collective
+/// @throw plan_error where the hops form no ring
+[[nodiscard]] inline baseline ring_rooted(const fabric& f, collective kind, int root) {
+    detail::check_rooted(f, kind, root);
+    if (f.ranks == 1) { return detail::alone(f, kind); }
+    return detail::rooted_over(f, detail::choose_orders(f, true), kind, root);
 }
 
 [[nodiscard]] inline baseline ring_broadcast(const fabric& f, int root) {

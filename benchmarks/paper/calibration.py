@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: The Blink authors
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How far the model is from what was measured, and what it says of baselines that were not.
+
+    calibration.py FOLDER           prints Markdown tables from FOLDER/configurations.csv (measured over emulated links)
+                                    and FOLDER/simulated.csv (the model of the same); writes FOLDER/model_error.csv and
+                                    the figures of all configurations in the model
+    calibration.py --check FOLDER   changes nothing; exit status 1 where something would change, or where more than
+                                    1 in 50 configurations is off by more than 5 %
+"""
+import csv
+import io
+import pathlib
+import statistics
+import sys
+
+import figures
+
+KEY = ("machine", "ranks", "collective", "bytes", "who")
+NAMES = {"rings": "rings", "relayed": "rings through ranks", "chains": "chains"}
+
+
+def rates(path, column):
+    with open(path, newline="") as file:
+        return {tuple(row[k] for k in KEY): float(row[column]) for row in csv.DictReader(file)}
+
+
+def errors(folder):
+    """[(configuration, measured, modelled, error)] of all that was measured."""
+    measured = rates(folder / "configurations.csv", "emulated_GBps")
+    modelled = rates(folder / "simulated.csv", "simulated_GBps")
+    return [(key, found, modelled[key], modelled[key] / found - 1) for key, found in measured.items()]
+
+
+def error_csv(rows):
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*KEY, "emulated_GBps", "simulated_GBps", "error_percent"])
+    for key, found, modelled, error in rows:
+        writer.writerow([*key, f"{found:.4g}", f"{modelled:.4g}", f"{100 * error:.2f}"])
+    return out.getvalue()
+
+
+def error_table(rows):
+    lines = ["| collective | MiB | what | measured | median of the error | largest, too fast | largest, too slow | above 5 % |",
+             "|---|---|---|---|---|---|---|---|"]
+    for collective in ("broadcast", "allreduce"):
+        for size in sorted({key[3] for key, *_ in rows}, key=int):
+            for who in ("blink", "rings", "chains"):
+                some = [e for key, _, _, e in rows if key[2:] == (collective, size, who)]
+                if some:
+                    lines.append(f"| {collective} | {int(size) // figures.MIB} | {who} | {len(some)} | "
+                                 f"{100 * statistics.median(map(abs, some)):.1f} % | {100 * max(some):.1f} % | "
+                                 f"{100 * min(some):.1f} % | {sum(abs(e) > 0.05 for e in some)} |")
+    return "\n".join(lines)
+
+
+def model_table(path):
+    """`figures.read` of what the model wrote."""
+    table = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            row["model"], row["found"] = float(row["model_GBps"]), float(row["simulated_GBps"])
+            group = table.setdefault((row["machine"], row["collective"], int(row["bytes"])), {})
+            group.setdefault(row["ranks"], {})[row["who"]] = row
+    return table
+
+
+def gain_table(table):
+    lines = ["| machine | collective | MiB | against | geometric mean | least | most |", "|---|---|---|---|---|---|---|"]
+    for (machine, collective, size), configurations in table.items():
+        for who, name in NAMES.items():
+            gains = [c["blink"]["found"] / c[who]["found"] for c in configurations.values() if who in c]
+            if gains:
+                lines.append(f"| {machine} | {collective} | {size // figures.MIB} | {name} | "
+                             f"{figures.geometric_mean(gains):.2f} | {min(gains):.2f} | {max(gains):.2f} |")
+    return "\n".join(lines)
+
+
+def drawings(folder, table):
+    figures.WHO["relayed"] = ("rings through ranks", "#009e73")
+    largest = max(size for _, _, size in table)
+    for (machine, collective, size), configurations in table.items():
+        if size == largest:
+            drawn = figures.figure(machine, collective, size, configurations)
+            yield folder / f"simulated_{machine}_{collective}.svg", drawn.replace("over emulated links", "simulated")
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    check = sys.argv[1] == "--check"
+    folder = pathlib.Path(sys.argv[-1])
+    rows = errors(folder)
+    table = model_table(folder / "simulated.csv")
+    files = {folder / "model_error.csv": error_csv(rows), **dict(drawings(folder, table))}
+    if check:
+        stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
+        for path in stale:
+            print(f"{path} is not what calibration.py writes")
+        wide = sum(abs(error) > 0.05 for *_, error in rows)
+        print(f"{wide} of {len(rows)} configurations are off by more than 5 %")
+        return 1 if stale or wide * 50 > len(rows) else 0
+    for path, text in files.items():
+        path.write_text(text)
+    print(error_table(rows) + "\n\n" + gain_table(table))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The GPU that emulates links, as the model takes it: every constant of the model that was fitted or measured.
+#pragma once
+
+#include <blink/execute/cuda/shape.hpp>
+#include <blink/execute/simulate/block_model.hpp>
+#include <blink/schedule/schedule.hpp>
+#include <blink/topology/fabric.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace blink_paper {
+
+/// One GPU plays all ranks, so its memory is what eight GPUs share; slower links leave the links the bottleneck.
+[[nodiscard]] constexpr double scale_for(std::size_t ranks) { return ranks <= 5 ? 1 : ranks == 6 ? 0.5 : 0.25; }
+
+/// Blocks of 512 threads that an H200 holds at once: 132 multiprocessors, two blocks each by the registers of the
+/// kernel (64 by `ptxas -v`).
+inline constexpr int resident_blocks = 132 * 2;
+
+/// What a block of that GPU spends. Fitted by eye to docs/paper/chunks.csv and configurations.csv, measured on an H200
+/// over emulated links: with 66 blocks a rank and chunks of 4, 8 and 16 KiB a block takes 11.1, 11.1 and 11.3 us a
+/// chunk, links included.
+inline constexpr blink::block_costs h200_costs{.chunk_us = 10, .block_GBps = 100};
+
+/// How the CUDA executor lays `bytes` of floats over the blocks of such a GPU that plays all ranks of `s`.
+/// Where there are more lanes than the executor takes, as if it took a block for each.
+/// @param chunk_bytes 0: as the executor chooses
+[[nodiscard]] inline blink::block_layout layout_on_gpu(const blink::schedule& s, std::size_t bytes,
+                                                       std::size_t chunk_bytes = 0) {
+    if (s.lanes.size() > blink::cuda::max_lanes) {
+        return {std::vector<int>(s.lanes.size(), 1), chunk_bytes == 0 ? 64U << 10 : chunk_bytes, 4};
+    }
+    const blink::cuda::shape_limits limits{
+        .blocks = std::min(128, resident_blocks / s.ranks), .slot_memory = 32U << 20, .chunk_bytes = chunk_bytes};
+    const auto shape = blink::cuda::make_shape(s, bytes / sizeof(float), sizeof(float), limits);
+    blink::block_layout layout{{}, shape.chunk_elements * sizeof(float), shape.slots_per_child};
+    for (std::size_t l = 0; l < s.lanes.size(); ++l) { layout.blocks.push_back(shape.lanes[l].blocks); }
+    return layout;
+}
+
+/// All links at `scale` times their rate.
+[[nodiscard]] inline blink::fabric scaled(blink::fabric f, double scale) {
+    for (blink::link& l : f.links) { l.GBps *= scale; }
+    return f;
+}
+
+} // namespace blink_paper
