@@ -211,7 +211,10 @@ const char* ncclGetLastError(communicator* comm) {
         return below::depth() > 0 ? below::name arguments : blink::preload::decided::name arguments;                   \
     }
 #define BLINK_EXPORT_FORWARDED(Result, name, parameters, arguments)                                                    \
-    BLINK_EXPORT Result name parameters { return below::name arguments; }
+    BLINK_EXPORT Result name parameters {                                                                              \
+        (void)blink::preload::chosen();                                                                                \
+        return below::name arguments;                                                                                  \
+    }
 #define BLINK_EXPORT_TWIN(Result, name, parameters, arguments)                                                         \
     BLINK_EXPORT Result p##name parameters { return below::depth() > 0 ? below::p##name arguments : name arguments; }
 
@@ -220,7 +223,9 @@ BLINK_NCCL_DECIDED(BLINK_EXPORT_DECIDED)
 BLINK_NCCL_FORWARDED(BLINK_EXPORT_FORWARDED)
 BLINK_NCCL_FORWARDED_WITHOUT_TWIN(BLINK_EXPORT_FORWARDED)
 BLINK_NCCL_DECIDED(BLINK_EXPORT_TWIN)
-BLINK_NCCL_FORWARDED(BLINK_EXPORT_TWIN)
+#define BLINK_EXPORT_FORWARDED_TWIN(Result, name, parameters, arguments)                                               \
+    BLINK_EXPORT_FORWARDED(Result, p##name, parameters, arguments)
+BLINK_NCCL_FORWARDED(BLINK_EXPORT_FORWARDED_TWIN)
 
 #define BLINK_ENTRY(Result, name, parameters, arguments) {#name, reinterpret_cast<void*>(&::name)},
 #define BLINK_TWIN_ENTRY(Result, name, parameters, arguments) {"p" #name, reinterpret_cast<void*>(&::p##name)},

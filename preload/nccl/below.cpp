@@ -88,7 +88,7 @@ class library {
         if (void* const h = accepted(dlopen(soname, how | RTLD_NOLOAD)); h != nullptr) { return h; }
         if (void* const h = accepted(dlopen(soname, how)); h != nullptr) { return h; }
         const char* const why = dlerror();
-        reason_ = why == nullptr ? "the loader finds only Blink under that name" : why;
+        if (reason_.empty()) { reason_ = why == nullptr ? "the loader finds only Blink under that name" : why; }
         for (const std::string& folder : usual_places()) {
             if (void* const h = accepted(dlopen((folder + "/" + soname).c_str(), how)); h != nullptr) { return h; }
         }

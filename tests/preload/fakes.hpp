@@ -6,6 +6,7 @@
 
 #include <blink/core/error.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -83,17 +84,22 @@ struct behaviour {
     std::string refuses; ///< the reason that `refusal` gives
     bool throws = false; ///< at launch
     std::string trouble; ///< what `trouble` says
-    int alive = 0;       ///< executors
 };
 [[nodiscard]] inline behaviour& fake() {
     static behaviour b;
     return b;
 }
 
+/// Executors that there are.
+[[nodiscard]] inline std::atomic<int>& alive() {
+    static std::atomic<int> count{0};
+    return count;
+}
+
 class fake_executor final : public executor {
   public:
-    fake_executor() { ++fake().alive; }
-    ~fake_executor() override { --fake().alive; }
+    fake_executor() { ++alive(); }
+    ~fake_executor() override { --alive(); }
     [[nodiscard]] std::string refusal(const matched_call&) override { return fake().refuses; }
     void launch(const matched_call& c) override {
         if (fake().throws) { throw blink::cuda_error("no launch"); }

@@ -33,11 +33,11 @@ TEST_CASE("ranks that one thread makes in a group are known from its end on") {
     nccl::communicator* made[2] = {};
     p.blink.group_start();
     for (const int r : {0, 1}) { p.blink.init_rank(&made[r], 2, some_id, r, true, yes); }
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
     made[0] = comm(0);
     made[1] = comm(1);
     p.blink.group_end();
-    CHECK(fake().alive == 1);
+    CHECK(alive() == 1);
     CHECK(is_blinks(p));
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("ranks made by a thread each are known once all are there") {
         nccl::communicator* made = comm(1);
         p.blink.init_rank(&made, 2, some_id, 1, true, yes);
     }).join();
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
     nccl::communicator* made = comm(0);
     p.blink.init_rank(&made, 2, some_id, 0, true, yes);
     CHECK(is_blinks(p));
@@ -80,7 +80,7 @@ TEST_CASE("communicators are NCCL's where a rank is elsewhere, calls do not bloc
         CHECK(p.blink.group_end() == nccl::system_error);
         p.nccl.end_answer = nccl::success;
     }
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
     CHECK(!is_blinks(p));
 }
 
@@ -88,9 +88,9 @@ TEST_CASE("one rank alone, and everything under BLINK_DISABLE=1, is NCCL's") {
     settings off;
     off.disabled.fill(true);
     program p(2, off);
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
     const program alone(1);
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
 }
 
 TEST_CASE("a rank that is finalized or destroyed first waits for what Blink runs; NCCL has the rest") {
@@ -99,7 +99,7 @@ TEST_CASE("a rank that is finalized or destroyed first waits for what Blink runs
     CHECK(written().taken() == lines{"finish"});
     CHECK(!is_blinks(p));
     for (const std::size_t r : {0U, 1U}) { p.blink.end(comm(r), interposer::ending::destroy, yes); }
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
 }
 
 TEST_CASE("an abort ends what Blink runs before NCCL hears of it, and the last rank frees what Blink had") {
@@ -110,9 +110,9 @@ TEST_CASE("an abort ends what Blink runs before NCCL hears of it, and the last r
         return nccl::success;
     });
     CHECK(seen == lines{"abort"});
-    CHECK(fake().alive == 1);
+    CHECK(alive() == 1);
     p.blink.end(comm(0), interposer::ending::abort, yes);
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
 }
 
 TEST_CASE("an address that NCCL gives out again is a new communicator") {
@@ -128,7 +128,7 @@ TEST_CASE("a rank destroyed before the others came does not complete a later set
     p.blink.init_rank(&made[0], 2, some_id, 0, true, yes);
     p.blink.end(comm(0), interposer::ending::destroy, yes);
     p.blink.init_rank(&made[1], 2, some_id, 1, true, yes);
-    CHECK(fake().alive == 0);
+    CHECK(alive() == 0);
 }
 
 TEST_CASE("calls that wait in a group go to NCCL before their communicator ends") {
