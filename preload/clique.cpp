@@ -32,7 +32,6 @@ std::string clique::refusal(std::span<const matched_call> calls) {
     if (closed_) { return "a rank has been finalized"; }
     for (const matched_call& c : calls) {
         if (chosen_.disabled[static_cast<std::size_t>(c.kind)]) { return "BLINK_DISABLE"; }
-        if (is_rooted(c.kind) && (c.root < 0 || c.root >= static_cast<int>(ranks_.size()))) { return "unknown root"; }
     }
     for (const matched_call& c : calls) {
         if (std::string why = runs_->refusal(c); !why.empty()) { return why; }
