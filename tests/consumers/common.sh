@@ -20,7 +20,7 @@ tool() { command -v "$1" >/dev/null || { echo "$1 is missing: skipped"; exit 77;
 install_blink() {
     tool meson
     meson setup blink-build "$source_root" --prefix "$here/prefix" -Dcuda=disabled -Dtests=false -Dexamples=false \
-        -Dbenchmarks=false >install.log || { cat install.log; exit 1; }
+        -Dbenchmarks=false -Dpreload=false >install.log || { cat install.log; exit 1; }
     meson install -C blink-build >>install.log || { cat install.log; exit 1; }
 }
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-FOLDERS = ["include", "tests", "examples", "benchmarks"]
+FOLDERS = ["include", "preload", "tests", "examples", "benchmarks"]
 SUFFIXES = {".hpp", ".cuh", ".cpp", ".cu"}
 
 

@@ -31,7 +31,7 @@ CONFINED = [
 
 SOURCES = {".hpp", ".cuh", ".cpp", ".cu", ".in", ".py", ".sh"}
 HEADERS = {".hpp", ".cuh"}
-FOLDERS = ["include", "tests", "examples", "benchmarks", "scripts", "cmake", ".ci"]
+FOLDERS = ["include", "preload", "tests", "examples", "benchmarks", "scripts", "cmake", ".ci"]
 LONGEST = 400
 
 

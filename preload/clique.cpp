@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "clique.hpp"
+
+#include <bit>
+#include <exception>
+#include <utility>
+
+#include "log.hpp"
+#include "matching.hpp"
+
+namespace blink::preload {
+
+namespace {
+
+/// Sizes up to the next power of two: `(512 KiB, 1 MiB]` is the class of 1 MiB.
+std::string size_class(const collective_call& c) {
+    const std::size_t bytes = std::bit_ceil(c.count * size_of(c.type));
+    for (const auto& [unit, name] :
+         {std::pair{std::size_t{1} << 30, " GiB"}, {std::size_t{1} << 20, " MiB"}, {std::size_t{1} << 10, " KiB"}}) {
+        if (bytes >= unit) { return std::to_string(bytes / unit) + name; }
+    }
+    return std::to_string(bytes) + " B";
+}
+
+} // namespace
+
+clique::clique(std::vector<nccl::communicator*> ranks, std::unique_ptr<executor> runs, const settings& chosen)
+    : ranks_(std::move(ranks)), runs_(std::move(runs)), chosen_(chosen) {}
+
+std::string clique::refusal(std::span<const matched_call> calls) {
+    if (closed_) { return "a rank has been finalized"; }
+    for (const matched_call& c : calls) {
+        if (chosen_.disabled[static_cast<std::size_t>(c.kind)]) { return "BLINK_DISABLE"; }
+    }
+    for (const matched_call& c : calls) {
+        if (std::string why = runs_->refusal(c); !why.empty()) { return why; }
+    }
+    return {};
+}
+
+answer clique::offer(std::span<const collective_call> calls) {
+    const std::lock_guard lock(guard_);
+    if (std::string wrong = trouble(); !wrong.empty()) { return {true, std::move(wrong), nccl::remote_error}; }
+    matching matched = match(ranks_, calls);
+    std::string why = matched.reason;
+    if (why.empty()) { why = refusal(matched.calls); }
+    for (const collective_call& c : calls) { tell(c, why.empty() ? "Blink" : "NCCL", why); }
+    if (!why.empty()) { return {false, std::move(why), nccl::success}; }
+    try {
+        for (const matched_call& c : matched.calls) { runs_->launch(c); }
+    } catch (const std::exception& e) {
+        runs_->abort(); // ranks that have been launched shall not wait for those that have not
+        log::problem(std::string("a collective could not be launched: ") + e.what());
+        return {true, e.what(), nccl::unhandled_cuda_error};
+    }
+    return {true, {}, nccl::success};
+}
+
+void clique::finish() noexcept {
+    const std::lock_guard lock(guard_);
+    closed_ = true;
+    runs_->finish();
+}
+
+void clique::abort() noexcept {
+    closed_ = true;
+    runs_->abort(); // without the lock: whoever holds it may be waiting for the end of what is aborted
+}
+
+void clique::tell(const collective_call& call, const std::string& path, const std::string& reason) {
+    if (!log::tells_info()) { return; }
+    const std::string line = std::string(to_string(call.kind)) + " up to " + size_class(call) + " among " +
+                             std::to_string(ranks_.size()) + " GPUs goes to " + path +
+                             (reason.empty() ? "" : ": " + reason);
+    const std::lock_guard lock(told_guard_);
+    if (told_.insert(line).second) { log::info(line); }
+}
+
+} // namespace blink::preload

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The communicators of one set of ranks that are all in this process, and the executor that serves them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "calls.hpp"
+#include "executor.hpp"
+
+namespace blink::preload {
+
+/// What became of the calls of a group.
+struct answer {
+    bool taken = false;                  ///< by Blink; else NCCL has to do them, and nothing has moved
+    std::string reason;                  ///< why not taken, or what went wrong
+    nccl::result status = nccl::success; ///< where taken
+};
+
+/// One set of ranks. All members may be called from any thread.
+class clique {
+  public:
+    /// @param ranks communicator of each rank
+    clique(std::vector<nccl::communicator*> ranks, std::unique_ptr<executor> runs, const settings& chosen);
+
+    [[nodiscard]] std::span<nccl::communicator* const> ranks() const noexcept { return ranks_; }
+
+    /// Runs the calls of a group, all of them or none.
+    [[nodiscard]] answer offer(std::span<const collective_call> calls);
+
+    /// Nothing is taken from here on, as a rank is about to leave. Returns when all that was launched has ended.
+    void finish() noexcept;
+    /// Likewise, and what was launched ends soon.
+    void abort() noexcept;
+
+    /// What went wrong on the ranks; empty where nothing did.
+    [[nodiscard]] std::string trouble() const { return runs_->trouble(); }
+
+    /// Tells, once for a collective and size class, that calls go to NCCL.
+    void tell_forwarded(const collective_call& call, const std::string& reason) { tell(call, "NCCL", reason); }
+
+  private:
+    [[nodiscard]] std::string refusal(std::span<const matched_call> calls);
+    void tell(const collective_call& call, const std::string& path, const std::string& reason);
+
+    const std::vector<nccl::communicator*> ranks_;
+    const std::unique_ptr<executor> runs_;
+    const settings& chosen_;
+    std::mutex guard_;
+    std::atomic<bool> closed_{false};
+    std::mutex told_guard_;
+    std::set<std::string> told_;
+};
+
+} // namespace blink::preload

@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "interposer.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "log.hpp"
+
+namespace blink::preload {
+
+interposer::group& interposer::current() {
+    thread_local group g;
+    return g;
+}
+
+nccl::result interposer::collective(const collective_call& call) {
+    const std::shared_ptr<clique> c = known_.find(call.comm);
+    if (c == nullptr) { return beneath_.collective(call); }
+    if (!c->trouble().empty()) { return nccl::remote_error; }
+    group& g = current();
+    std::string why = g.depth == 0 ? "one rank's call outside a group" : not_carried(call);
+    if (why.empty() && is_rooted(call.kind) && (call.root < 0 || call.root >= static_cast<int>(c->ranks().size()))) {
+        why = "unknown root";
+    }
+    const bool decided = std::ranges::find(g.left_to_nccl, c) != g.left_to_nccl.end();
+    if (why.empty() && !decided) {
+        g.queued.push_back(call);
+        return nccl::success;
+    }
+    if (!why.empty()) { c->tell_forwarded(call, why); }
+    if (g.depth > 0) { leave_to_nccl(c); }
+    return beneath_.collective(call);
+}
+
+void interposer::leave_to_nccl(const std::shared_ptr<clique>& c) {
+    group& g = current();
+    if (std::ranges::find(g.left_to_nccl, c) != g.left_to_nccl.end()) { return; }
+    g.left_to_nccl.push_back(c);
+    (void)issue_queued(c.get()); // what fails here fails the group, and its end says so
+}
+
+nccl::result interposer::issue_queued(const clique* only) {
+    group& g = current();
+    nccl::result worst = nccl::success;
+    std::erase_if(g.queued, [&](const collective_call& call) {
+        if (only != nullptr && std::ranges::find(only->ranks(), call.comm) == only->ranks().end()) { return false; }
+        const nccl::result status = beneath_.collective(call);
+        if (worst == nccl::success) { worst = status; }
+        return true;
+    });
+    return worst;
+}
+
+nccl::result interposer::group_start() {
+    const nccl::result status = beneath_.group_start();
+    if (status == nccl::success) { ++current().depth; }
+    return status;
+}
+
+nccl::result interposer::group_end() {
+    return outermost_end([this] { return beneath_.group_end(); }, false);
+}
+
+nccl::result interposer::group_simulate_end(const forward& to_nccl) { return outermost_end(to_nccl, true); }
+
+nccl::result interposer::outermost_end(const forward& to_nccl, bool simulated) {
+    group& g = current();
+    if (g.depth != 1) {
+        g.depth = std::max(0, g.depth - 1);
+        return to_nccl();
+    }
+    // Blink's kernels go first: they wait for nothing but one another, whereas a send of this group may wait for a
+    // receive of the next one.
+    std::vector<std::shared_ptr<clique>> involved;
+    for (const collective_call& call : g.queued) {
+        const std::shared_ptr<clique> c = known_.find(call.comm);
+        if (c != nullptr && std::ranges::find(involved, c) == involved.end()) { involved.push_back(c); }
+    }
+    nccl::result own = nccl::success;
+    for (const std::shared_ptr<clique>& c : involved) {
+        if (simulated) { break; }
+        const auto is_of_c = [&](const collective_call& call) {
+            return std::ranges::find(c->ranks(), call.comm) != c->ranks().end();
+        };
+        std::vector<collective_call> calls;
+        std::ranges::copy_if(g.queued, std::back_inserter(calls), is_of_c);
+        const answer a = c->offer(calls);
+        if (!a.taken) { continue; }
+        if (own == nccl::success) { own = a.status; }
+        std::erase_if(g.queued, is_of_c);
+    }
+    const nccl::result issued = issue_queued(nullptr);
+    const nccl::result ended = to_nccl();
+    const group done = std::exchange(g, {});
+    if (ended == nccl::success && !simulated) {
+        for (const promised& p : done.inits) { adopt(p); }
+    }
+    if (own != nccl::success) { return own; }
+    return ended == nccl::success ? issued : ended;
+}
+
+nccl::result interposer::init_all(nccl::communicator** comms, int count, const forward& to_nccl) {
+    return promise({comms, count, all_ranks, {}}, to_nccl);
+}
+
+nccl::result interposer::init_rank(nccl::communicator** comm, int ranks, const nccl::unique_id& id, int rank,
+                                   bool blocking, const forward& to_nccl) {
+    if (!blocking) { return to_nccl(); }
+    return promise({comm, ranks, rank, id}, to_nccl);
+}
+
+nccl::result interposer::promise(const promised& p, const forward& to_nccl) {
+    const nccl::result status = to_nccl();
+    if (status != nccl::success) { return status; }
+    if (current().depth > 0) {
+        current().inits.push_back(p);
+    } else {
+        adopt(p);
+    }
+    return status;
+}
+
+void interposer::adopt(const promised& p) {
+    // A single rank has nothing to say to others; with Blink switched off nothing needs to be known.
+    if (p.ranks < 2 || std::ranges::find(chosen_.disabled, false) == chosen_.disabled.end()) { return; }
+    try {
+        std::vector<nccl::communicator*> ranks;
+        if (p.rank == all_ranks) {
+            ranks.assign(p.where, p.where + p.ranks);
+        } else {
+            ranks = known_.joined(p.id, p.ranks, p.rank, *p.where);
+        }
+        std::vector<int> devices;
+        for (nccl::communicator* const comm : ranks) {
+            int device = 0;
+            if (comm == nullptr || beneath_.device(comm, &device) != nccl::success) { return; }
+            devices.push_back(device);
+        }
+        if (devices.empty() || std::set<int>(devices.begin(), devices.end()).size() != devices.size()) { return; }
+        known_.add(std::make_shared<clique>(std::move(ranks), make_(devices, chosen_), chosen_));
+    } catch (const std::exception& e) { log::problem(std::string("a communicator is left to NCCL: ") + e.what()); }
+}
+
+nccl::result interposer::end(nccl::communicator* comm, ending how, const forward& to_nccl) {
+    const std::shared_ptr<clique> c = known_.find(comm);
+    if (c != nullptr) {
+        if (current().depth > 0) { leave_to_nccl(c); }
+        if (how == ending::finalize || how == ending::destroy) {
+            c->finish();
+        } else {
+            c->abort();
+        }
+    }
+    if (how == ending::destroy || how == ending::abort) { known_.remove(comm); }
+    return to_nccl();
+}
+
+nccl::result interposer::async_error(nccl::communicator* comm, nccl::result* error, const forward& to_nccl) {
+    const nccl::result status = to_nccl();
+    if (status == nccl::success && error != nullptr && *error == nccl::success && !trouble(comm).empty()) {
+        *error = nccl::remote_error;
+    }
+    return status;
+}
+
+std::string interposer::trouble(nccl::communicator* comm) const {
+    const std::shared_ptr<clique> c = known_.find(comm);
+    return c == nullptr ? std::string() : c->trouble();
+}
+
+} // namespace blink::preload

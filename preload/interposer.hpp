@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Decides for each call of the program whether Blink or the NCCL beneath answers it.
+///
+/// Blink takes the collectives of one group of calls (ncclGroupStart .. ncclGroupEnd) where one thread makes them for
+/// all ranks of a communicator, which are then all in this process. So the decision is made once, with all that any
+/// rank knows; wherever a thread speaks for some ranks only, every thread leaves the call to NCCL. The calls of a
+/// group are kept until its outermost end, and go to Blink or to NCCL together, in their order.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "clique.hpp"
+#include "communicators.hpp"
+#include "executor.hpp"
+#include "nccl/abi.hpp"
+#include "settings.hpp"
+
+namespace blink::preload {
+
+/// One program's NCCL. May be used from any thread.
+class interposer {
+  public:
+    /// What NCCL would do; called exactly once.
+    using forward = std::function<nccl::result()>;
+
+    interposer(nccl_beneath& beneath, executor_maker make, const settings& chosen)
+        : beneath_(beneath), make_(make), chosen_(chosen) {}
+
+    nccl::result collective(const collective_call& call);
+
+    nccl::result group_start();
+    nccl::result group_end();
+    nccl::result group_simulate_end(const forward& to_nccl);
+
+    /// New communicators, by one thread for all ranks.
+    nccl::result init_all(nccl::communicator** comms, int count, const forward& to_nccl);
+    /// A new communicator, for one rank.
+    /// @param blocking false: calls on it may return before they are done; such communicators are NCCL's
+    nccl::result init_rank(nccl::communicator** comm, int ranks, const nccl::unique_id& id, int rank, bool blocking,
+                           const forward& to_nccl);
+
+    /// How a communicator ends.
+    enum class ending : unsigned char { finalize, destroy, revoke, abort };
+    nccl::result end(nccl::communicator* comm, ending how, const forward& to_nccl);
+
+    nccl::result async_error(nccl::communicator* comm, nccl::result* error, const forward& to_nccl);
+    /// What went wrong on Blink's side of a communicator; empty where nothing did.
+    [[nodiscard]] std::string trouble(nccl::communicator* comm) const;
+
+  private:
+    /// A communicator that NCCL promises for the end of the group.
+    struct promised {
+        nccl::communicator** where;
+        int ranks;
+        int rank; ///< of one; `all_ranks` where `where` is an array
+        nccl::unique_id id;
+    };
+    static constexpr int all_ranks = -1;
+
+    /// What a thread has said in its open group.
+    struct group {
+        int depth = 0;
+        std::vector<collective_call> queued;
+        std::vector<std::shared_ptr<clique>> left_to_nccl; ///< for the rest of the group, so that order is kept
+        std::vector<promised> inits;
+    };
+    static group& current();
+
+    nccl::result outermost_end(const forward& to_nccl, bool simulated);
+    nccl::result issue_queued(const clique* only);
+    void leave_to_nccl(const std::shared_ptr<clique>& c);
+    nccl::result promise(const promised& p, const forward& to_nccl);
+    void adopt(const promised& p);
+
+    nccl_beneath& beneath_;
+    executor_maker make_;
+    const settings& chosen_;
+    communicators known_;
+};
+
+} // namespace blink::preload

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Which memory the kernels of other GPUs may touch once peer access is open.
+#pragma once
+
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+
+#include <dlfcn.h>
+
+namespace blink::preload {
+
+/// Lets a scope allocate and wait while some other thread of the program captures a graph; the work of this thread is
+/// no part of that.
+class relaxed_capture {
+  public:
+    relaxed_capture() noexcept { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+    ~relaxed_capture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+    relaxed_capture(const relaxed_capture&) = delete;
+    relaxed_capture& operator=(const relaxed_capture&) = delete;
+
+  private:
+    cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
+/// True for memory of `device` that peer access covers: that of cudaMalloc. Memory from pools and mapped by hand has
+/// access rights of its own, and a kernel that stores there without them ends the program. Both cannot be shared
+/// between processes the old way, which is what the driver tells.
+[[nodiscard]] inline bool peers_may_use(const void* memory, int device) noexcept {
+    using query = CUresult (*)(void*, CUpointer_attribute, CUdeviceptr);
+    // The runtime has opened the driver by now; a second name for it must not be needed at link time.
+    static const auto ask = [] {
+        void* const driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+        return reinterpret_cast<query>(driver == nullptr ? nullptr : dlsym(driver, "cuPointerGetAttribute"));
+    }();
+    if (ask == nullptr) { return false; }
+    const auto address = reinterpret_cast<CUdeviceptr>(memory);
+    bool shareable = false;
+    bool managed = true;
+    int where = -1;
+    return ask(&shareable, CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, address) == CUDA_SUCCESS && shareable &&
+           ask(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, address) == CUDA_SUCCESS && !managed &&
+           ask(&where, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, address) == CUDA_SUCCESS && where == device;
+}
+
+} // namespace blink::preload

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "settings.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace blink::preload {
+
+namespace {
+
+constexpr std::int64_t longest_timeout_ms = 86'400'000;
+
+/// The words of a list with commas; the empty text is one empty word.
+std::vector<std::string> words(std::string_view text) {
+    std::vector<std::string> found;
+    for (;;) {
+        const std::size_t comma = text.find(',');
+        found.emplace_back(text.substr(0, comma));
+        if (comma == std::string_view::npos) { return found; }
+        text.remove_prefix(comma + 1);
+    }
+}
+
+class reader {
+  public:
+    reader(const variable_lookup& lookup, const std::function<void(const std::string&)>& tell)
+        : lookup_(lookup), tell_(tell) {}
+
+    [[nodiscard]] settings read() {
+        settings s;
+        with("BLINK_DEBUG", "none, warn or info", [&](const std::string& value) {
+            constexpr std::array<std::string_view, 3> names{"none", "warn", "info"};
+            std::string small = value; // NCCL_DEBUG is usually written in capitals
+            std::ranges::transform(small, small.begin(),
+                                   [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+            const auto at = std::ranges::find(names, small);
+            if (at == names.end()) { return false; }
+            s.debug = static_cast<log::level>(at - names.begin());
+            return true;
+        });
+        with("BLINK_DISABLE", "0, 1, or collectives such as allreduce,broadcast,reduce,allgather,reduce_scatter",
+             [&](const std::string& value) { return disable(value, s.disabled); });
+        with("BLINK_TOPO_FILE", "", [&](const std::string& value) { return (s.topology_file = value, true); });
+        with("BLINK_PLAN_DUMP_FILE", "", [&](const std::string& value) { return (s.plan_file = value, true); });
+        with("BLINK_TIMEOUT_MS", "milliseconds from 1 to " + std::to_string(longest_timeout_ms),
+             [&](const std::string& value) {
+                 std::int64_t ms = 0;
+                 const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), ms);
+                 if (status != std::errc{} || end != value.data() + value.size() || ms < 1 || ms > longest_timeout_ms) {
+                     return false;
+                 }
+                 s.timeout = std::chrono::milliseconds(ms);
+                 return true;
+             });
+        return s;
+    }
+
+  private:
+    template <class Take>
+    void with(const char* name, const std::string& expected, const Take& take) {
+        const char* const value = lookup_(name);
+        if (value == nullptr || *value == '\0') { return; }
+        if (!take(std::string(value))) {
+            tell_(std::string(name) + "=" + value + ": expected " + expected + "; it is ignored");
+        }
+    }
+
+    static bool disable(const std::string& value, std::array<bool, collective_names.size()>& disabled) {
+        if (value == "0" || value == "1") {
+            disabled.fill(value == "1");
+            return true;
+        }
+        std::array<bool, collective_names.size()> wanted{};
+        for (const std::string& word : words(value)) {
+            const auto at = std::ranges::find(collective_names, std::string_view(word));
+            if (at == collective_names.end()) { return false; }
+            wanted[static_cast<std::size_t>(at - collective_names.begin())] = true;
+        }
+        disabled = wanted;
+        return true;
+    }
+
+    const variable_lookup& lookup_;
+    const std::function<void(const std::string&)>& tell_;
+};
+
+} // namespace
+
+settings read_settings(const variable_lookup& lookup, const std::function<void(const std::string&)>& tell) {
+    return reader(lookup, tell).read();
+}
+
+} // namespace blink::preload

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: The Blink authors
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs a program with and without libblink.so, which must make no difference to what it prints and how it ends.
+
+    compare_runs.py [--says TEXT] LIBBLINK PROGRAM [ARGUMENT...]
+
+--says TEXT: the run with the library has to say TEXT on its standard error, under BLINK_DEBUG=info.
+Exit status 77 where the program itself skips (77).
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+
+def run(command, **variables):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("BLINK_", "LD_PRELOAD", "LD_AUDIT"))}
+    return subprocess.run(command, env=environment | variables, capture_output=True, text=True, timeout=500)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--says")
+    parser.add_argument("library")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    plain = run(given.command)
+    if plain.returncode == 77:
+        print(plain.stdout, end="")
+        return 77
+    blink = run(given.command, LD_PRELOAD=os.path.abspath(given.library), BLINK_DEBUG="info")
+    print(blink.stdout, end="")
+    print(blink.stderr, end="", file=sys.stderr)
+    wrong = []
+    if plain.stdout != blink.stdout:
+        wrong.append(f"without the library the program prints:\n{plain.stdout}")
+    if plain.returncode != blink.returncode:
+        wrong.append(f"status {blink.returncode}, without the library {plain.returncode}")
+    if not plain.stdout:
+        wrong.append(f"the program prints nothing: {plain.stderr}")
+    if given.says and given.says not in blink.stderr:
+        wrong.append(f"the library does not say '{given.says}'")
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// An NCCL and executors that only keep account of what they are asked, for tests of the decisions between them.
+#pragma once
+
+#include <blink/core/error.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "interposer.hpp"
+
+namespace preload_test {
+
+using namespace blink::preload;
+using blink::collective;
+
+/// A communicator's address; nobody looks behind it.
+[[nodiscard]] inline nccl::communicator* comm(std::size_t number) {
+    return reinterpret_cast<nccl::communicator*>(0x1000 * (number + 1));
+}
+[[nodiscard]] inline nccl::stream* stream(std::size_t number) {
+    return reinterpret_cast<nccl::stream*>(0x10 * (number + 1));
+}
+
+/// What happened, in order, as lines. Executors and NCCL write into one journal.
+class journal {
+  public:
+    void add(const std::string& line) {
+        const std::lock_guard lock(guard_);
+        lines_.push_back(line);
+    }
+    /// The lines since the last call.
+    [[nodiscard]] std::vector<std::string> taken() {
+        const std::lock_guard lock(guard_);
+        return std::exchange(lines_, {});
+    }
+
+  private:
+    std::mutex guard_;
+    std::vector<std::string> lines_;
+};
+
+[[nodiscard]] inline journal& written() {
+    static journal j;
+    return j;
+}
+
+[[nodiscard]] inline std::string shown(collective kind, std::size_t count) {
+    return std::string(to_string(kind)) + " " + std::to_string(count);
+}
+
+class fake_nccl final : public nccl_beneath {
+  public:
+    nccl::result collective(const collective_call& c) override {
+        const auto number = reinterpret_cast<std::size_t>(c.comm) / 0x1000 - 1;
+        written().add("nccl " + shown(c.kind, c.count) + " on " + std::to_string(number));
+        return c.count == refused_count ? nccl::invalid_argument : nccl::success;
+    }
+    nccl::result group_start() override { return nccl::success; }
+    nccl::result group_end() override {
+        written().add("nccl end");
+        return end_answer;
+    }
+    nccl::result device(nccl::communicator* c, int* device) override {
+        *device = same_device ? 0 : static_cast<int>(reinterpret_cast<std::size_t>(c) / 0x1000 - 1);
+        return nccl::success;
+    }
+
+    static constexpr std::size_t refused_count = 666;
+    nccl::result end_answer = nccl::success;
+    bool same_device = false;
+};
+
+/// How executors behave; for all of them, as they are made behind the interposer.
+struct behaviour {
+    std::string refuses; ///< the reason that `refusal` gives
+    bool throws = false; ///< at launch
+    std::string trouble; ///< what `trouble` says
+};
+[[nodiscard]] inline behaviour& fake() {
+    static behaviour b;
+    return b;
+}
+
+/// Executors that there are.
+[[nodiscard]] inline std::atomic<int>& alive() {
+    static std::atomic<int> count{0};
+    return count;
+}
+
+class fake_executor final : public executor {
+  public:
+    fake_executor() { ++alive(); }
+    ~fake_executor() override { --alive(); }
+    [[nodiscard]] std::string refusal(const matched_call&) override { return fake().refuses; }
+    void launch(const matched_call& c) override {
+        if (fake().throws) { throw blink::cuda_error("no launch"); }
+        written().add("blink " + shown(c.kind, c.count) + " among " + std::to_string(c.in.size()));
+    }
+    void finish() noexcept override { written().add("finish"); }
+    void abort() noexcept override { written().add("abort"); }
+    [[nodiscard]] std::string trouble() const override { return fake().trouble; }
+};
+
+[[nodiscard]] inline std::unique_ptr<executor> make_fake(std::span<const int>, const settings&) {
+    return std::make_unique<fake_executor>();
+}
+
+[[nodiscard]] inline nccl::result yes() { return nccl::success; }
+
+/// A program with communicators 0 .. n-1 of one set, made by init_all.
+struct program {
+    explicit program(std::size_t ranks, const settings& s = {}) : chosen(s), blink(nccl, make_fake, chosen) {
+        fake() = {};
+        for (std::size_t r = 0; r < ranks; ++r) { comms.push_back(comm(r)); }
+        blink.init_all(comms.data(), static_cast<int>(ranks), yes);
+        (void)written().taken();
+    }
+
+    nccl::result call(std::size_t rank, std::size_t count, collective_call c = {collective::allreduce}) {
+        c.count = count;
+        c.comm = comm(rank);
+        if (c.stream == nullptr) { c.stream = stream(rank); }
+        return blink.collective(c);
+    }
+
+    fake_nccl nccl;
+    settings chosen;
+    interposer blink;
+    std::vector<nccl::communicator*> comms;
+};
+
+using lines = std::vector<std::string>;
+
+} // namespace preload_test

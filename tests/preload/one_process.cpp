@@ -1,0 +1,286 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A program on NCCL's interface with all GPUs in one process: every collective, type and operator, in and out of
+// place, and the life of communicators. It prints what is right and what is not, the same with and without Blink.
+// Status 77 where fewer than two GPUs are visible.
+#include <cuda_runtime_api.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "nccl_calls.hpp"
+#include "values.hpp"
+
+namespace {
+
+using namespace preload_test;
+
+int failures = 0;
+
+void check(const char* what, int status) {
+    if (status == 0) { return; }
+    std::printf("%s: status %d (%s)\n", what, status, ncclGetLastError(nullptr));
+    std::exit(1);
+}
+
+void tell(const std::string& name, bool right) {
+    std::printf("%s  %s\n", right ? "ok  " : "FAIL", name.c_str());
+    failures += right ? 0 : 1;
+}
+
+/// All GPUs, a communicator and a stream each.
+struct machine {
+    explicit machine(int gpus) : comms(static_cast<std::size_t>(gpus)), streams(comms.size()) {
+        check("ncclCommInitAll", ncclCommInitAll(comms.data(), gpus, nullptr));
+        for (std::size_t r = 0; r < streams.size(); ++r) {
+            check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+            check("cudaStreamCreate", cudaStreamCreateWithFlags(&streams[r], cudaStreamNonBlocking));
+        }
+    }
+    [[nodiscard]] std::size_t size() const { return comms.size(); }
+    [[nodiscard]] stream* at(std::size_t r) const { return reinterpret_cast<stream*>(streams[r]); }
+
+    /// Makes a call for each rank in one group, and waits.
+    void each(const std::function<result(std::size_t rank)>& call) const {
+        check("ncclGroupStart", ncclGroupStart());
+        for (std::size_t r = 0; r < size(); ++r) { check("call", call(r)); }
+        check("ncclGroupEnd", ncclGroupEnd());
+        wait();
+    }
+    void wait() const {
+        for (std::size_t r = 0; r < size(); ++r) {
+            check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+            check("cudaStreamSynchronize", cudaStreamSynchronize(streams[r]));
+        }
+    }
+    void destroy() {
+        for (communicator* c : comms) { check("ncclCommDestroy", ncclCommDestroy(c)); }
+        comms.clear();
+    }
+
+    std::vector<communicator*> comms;
+    std::vector<cudaStream_t> streams;
+};
+
+/// A buffer on each GPU, filled from the host.
+class buffers {
+  public:
+    buffers(std::size_t ranks, std::size_t bytes) : bytes_(bytes), memory_(ranks) {
+        for (std::size_t r = 0; r < ranks; ++r) {
+            check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+            check("cudaMalloc", cudaMalloc(&memory_[r], bytes));
+            check("cudaMemset", cudaMemset(memory_[r], 0x5a, bytes));
+            check("cudaDeviceSynchronize", cudaDeviceSynchronize());
+        }
+    }
+    ~buffers() {
+        for (void* m : memory_) { (void)cudaFree(m); }
+    }
+    buffers(const buffers&) = delete;
+    buffers& operator=(const buffers&) = delete;
+
+    [[nodiscard]] unsigned char* operator[](std::size_t r) const { return static_cast<unsigned char*>(memory_[r]); }
+    void write(std::size_t r, std::size_t offset, const std::vector<unsigned char>& bytes) const {
+        check("cudaMemcpy", cudaMemcpy((*this)[r] + offset, bytes.data(), bytes.size(), cudaMemcpyHostToDevice));
+        check("cudaDeviceSynchronize", cudaDeviceSynchronize());
+    }
+    [[nodiscard]] std::vector<unsigned char> read(std::size_t r) const {
+        std::vector<unsigned char> bytes(bytes_);
+        check("cudaMemcpy", cudaMemcpy(bytes.data(), memory_[r], bytes_, cudaMemcpyDeviceToHost));
+        return bytes;
+    }
+
+  private:
+    std::size_t bytes_;
+    std::vector<void*> memory_;
+};
+
+enum class kind { allreduce, reduce, broadcast, bcast, allgather, reduce_scatter };
+
+/// One collective on `count` elements a rank, against what the host makes of them.
+bool is_right(const machine& m, kind k, data_type type, operation op, std::size_t count, bool in_place) {
+    const std::size_t n = m.size(), size = bytes_of(type), root = count % n;
+    const std::size_t in_count = k == kind::reduce_scatter ? count * n : count;
+    const std::size_t out_count = k == kind::allgather ? count * n : count;
+    const std::size_t larger = std::max(in_count, out_count) * size;
+    const bool one_buffer = in_place || k == kind::bcast;
+    const buffers in(n, larger), separate(n, larger);
+    const buffers& out = one_buffer ? in : separate;
+    const auto shard = [&](std::size_t r) { return one_buffer ? r * count * size : 0; };
+    const auto in_at = [&](std::size_t r) { return in[r] + (k == kind::allgather ? shard(r) : 0); };
+    const auto out_at = [&](std::size_t r) { return out[r] + (k == kind::reduce_scatter ? shard(r) : 0); };
+    for (std::size_t r = 0; r < n; ++r) {
+        std::vector<double> values(in_count);
+        for (std::size_t i = 0; i < in_count; ++i) { values[i] = element(type, op, r, i); }
+        in.write(r, static_cast<std::size_t>(in_at(r) - in[r]), encoded(type, values));
+    }
+    const int from = static_cast<int>(root);
+    m.each([&](std::size_t r) {
+        switch (k) {
+        case kind::allreduce:
+            return ncclAllReduce(in_at(r), out_at(r), count, type, op, m.comms[r], m.at(r));
+        case kind::reduce:
+            return ncclReduce(in_at(r), out_at(r), count, type, op, from, m.comms[r], m.at(r));
+        case kind::broadcast:
+            return ncclBroadcast(in_at(r), out_at(r), count, type, from, m.comms[r], m.at(r));
+        case kind::bcast:
+            return ncclBcast(in_at(r), count, type, from, m.comms[r], m.at(r));
+        case kind::allgather:
+            return ncclAllGather(in_at(r), out_at(r), count, type, m.comms[r], m.at(r));
+        default:
+            return ncclReduceScatter(in_at(r), out_at(r), count, type, op, m.comms[r], m.at(r));
+        }
+    });
+    for (std::size_t r = 0; r < n; ++r) {
+        if (k == kind::reduce && r != root) { continue; }
+        const std::vector<double> values = decoded(type, out.read(r));
+        const auto first = static_cast<std::size_t>(out_at(r) - out[r]) / size;
+        for (std::size_t i = 0; i < out_count; ++i) {
+            const bool copied = k == kind::broadcast || k == kind::bcast || k == kind::allgather;
+            const std::size_t of = k == kind::allgather ? i / count : root;
+            const double wanted = copied ? element(type, op, of, k == kind::allgather ? i % count : i)
+                                         : combined(type, op, n, k == kind::reduce_scatter ? r * count + i : i);
+            const bool same = copied ? values[first + i] == wanted : near(op, values[first + i], wanted);
+            if (!same) {
+                std::printf("rank %zu, element %zu: %g, expected %g\n", r, i, values[first + i], wanted);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void every_collective(const machine& m) {
+    constexpr data_type types[] = {int8, uint8, int32, uint32, int64, uint64, float16, bfloat16, float32, float64};
+    constexpr const char* type_names[] = {"int8",   "uint8",   "int32",   "uint32",  "int64",
+                                          "uint64", "float16", "float32", "float64", "bfloat16"};
+    constexpr const char* op_names[] = {"sum", "prod", "max", "min", "avg"};
+    constexpr std::pair<kind, const char*> reductions[] = {
+        {kind::allreduce, "allreduce"}, {kind::reduce, "reduce"}, {kind::reduce_scatter, "reduce_scatter"}};
+    constexpr std::pair<kind, const char*> copies[] = {
+        {kind::broadcast, "broadcast"}, {kind::bcast, "bcast"}, {kind::allgather, "allgather"}};
+    const auto all_shapes = [&](kind k, data_type type, operation op) {
+        bool right = true;
+        for (const std::size_t count : {1U, 1021U, 100003U}) {
+            for (const bool in_place : {false, true}) { right = right && is_right(m, k, type, op, count, in_place); }
+        }
+        return right;
+    };
+    for (const data_type type : types) {
+        for (const auto& [k, name] : reductions) {
+            for (const operation op : {sum, prod, max, min, avg}) {
+                tell(std::string(name) + " " + op_names[op] + " of " + type_names[type], all_shapes(k, type, op));
+            }
+        }
+        for (const auto& [k, name] : copies) {
+            tell(std::string(name) + " of " + type_names[type], all_shapes(k, type, sum));
+        }
+    }
+}
+
+/// Calls that follow one another on streams without a wait of the host, on two sets of communicators.
+bool keeps_order(const machine& m, const machine& other) {
+    constexpr std::size_t count = 1 << 20;
+    constexpr int rounds = 20;
+    const buffers data(m.size(), count * 4);
+    for (std::size_t r = 0; r < m.size(); ++r) { data.write(r, 0, encoded(float32, std::vector<double>(count, 1))); }
+    double wanted = 1;
+    for (int round = 0; round < rounds; ++round) {
+        const machine& with = round % 2 == 0 ? m : other;
+        check("ncclGroupStart", ncclGroupStart());
+        for (std::size_t r = 0; r < m.size(); ++r) {
+            check("call",
+                  ncclAllReduce(data[r], data[r], count, float32, round % 3 == 0 ? sum : max, with.comms[r], m.at(r)));
+        }
+        check("ncclGroupEnd", ncclGroupEnd());
+        wanted *= round % 3 == 0 ? static_cast<double>(m.size()) : 1;
+    }
+    m.wait();
+    for (std::size_t r = 0; r < m.size(); ++r) {
+        if (std::ranges::count(decoded(float32, data.read(r)), wanted) != count) { return false; }
+    }
+    return true;
+}
+
+/// Blink's collective and NCCL's send and receive in one group.
+bool mixes_with_send(const machine& m) {
+    const buffers data(m.size(), 4096), sent(m.size(), 4096);
+    for (std::size_t r = 0; r < m.size(); ++r) {
+        data.write(r, 0, encoded(float32, std::vector<double>(1024, 1)));
+        sent.write(r, 0, encoded(float32, std::vector<double>(1024, static_cast<double>(r))));
+    }
+    m.each([&](std::size_t r) {
+        check("ncclAllReduce", ncclAllReduce(data[r], data[r], 1024, float32, sum, m.comms[r], m.at(r)));
+        if (r == 0) { return ncclSend(sent[0], 1024, float32, 1, m.comms[0], m.at(0)); }
+        return r == 1 ? ncclRecv(sent[1], 1024, float32, 0, m.comms[1], m.at(1)) : success;
+    });
+    return decoded(float32, sent.read(1)).back() == 0 &&
+           decoded(float32, data.read(1)).back() == static_cast<double>(m.size());
+}
+
+/// Memory of pools, which peers may not touch unasked: NCCL's, and no crash.
+bool takes_pool_memory(const machine& m) {
+    std::vector<void*> memory(m.size());
+    for (std::size_t r = 0; r < m.size(); ++r) {
+        check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+        check("cudaMallocAsync", cudaMallocAsync(&memory[r], 4096, m.streams[r]));
+        check("cudaMemsetAsync", cudaMemsetAsync(memory[r], 0, 4096, m.streams[r]));
+    }
+    m.each([&](std::size_t r) { return ncclAllReduce(memory[r], memory[r], 1024, float32, sum, m.comms[r], m.at(r)); });
+    for (std::size_t r = 0; r < m.size(); ++r) { check("cudaFreeAsync", cudaFreeAsync(memory[r], m.streams[r])); }
+    m.wait();
+    return true;
+}
+
+/// Ranks made one by one in a group, and communicators that come and go.
+bool lives(int gpus) {
+    for (int round = 0; round < 5; ++round) {
+        unique_id id{};
+        check("ncclGetUniqueId", ncclGetUniqueId(&id));
+        std::vector<communicator*> comms(static_cast<std::size_t>(gpus));
+        check("ncclGroupStart", ncclGroupStart());
+        for (int r = 0; r < gpus; ++r) {
+            check("cudaSetDevice", cudaSetDevice(r));
+            check("ncclCommInitRank", ncclCommInitRank(&comms[static_cast<std::size_t>(r)], gpus, id, r));
+        }
+        check("ncclGroupEnd", ncclGroupEnd());
+        const buffers data(comms.size(), 4096);
+        check("ncclGroupStart", ncclGroupStart());
+        for (std::size_t r = 0; r < comms.size(); ++r) {
+            check("call", ncclAllReduce(data[r], data[r], 1024, int32, max, comms[r], nullptr));
+        }
+        check("ncclGroupEnd", ncclGroupEnd());
+        for (communicator* c : comms) {
+            result error = internal_error;
+            check("ncclCommGetAsyncError", ncclCommGetAsyncError(c, &error));
+            if (error != success) { return false; }
+        }
+        // The kernels may still run: destroying waits for them, aborting ends them.
+        for (communicator* c : comms) { check("end", round % 2 == 0 ? ncclCommDestroy(c) : ncclCommAbort(c)); }
+    }
+    return true;
+}
+
+} // namespace
+
+int main() {
+    int gpus = 0;
+    if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus < 2) {
+        std::printf("skipped: two GPUs are needed, %d are visible\n", gpus);
+        return 77;
+    }
+    gpus = std::min(gpus, 8);
+    machine m(gpus);
+    machine other(gpus);
+    every_collective(m);
+    tell("calls on two sets of communicators keep their order", keeps_order(m, other));
+    tell("a collective beside a send and a receive", mixes_with_send(m));
+    tell("memory of a pool", takes_pool_memory(m));
+    m.destroy();
+    other.destroy();
+    tell("communicators come and go", lives(gpus));
+    std::printf("%d failed\n", failures);
+    return failures == 0 ? 0 : 1;
+}
