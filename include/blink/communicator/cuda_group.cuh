@@ -168,6 +168,7 @@ class cuda_group {
         plan made;
         cuda::runtime_schedule form;            ///< of the ranks, and of the relays' stops where there is a room
         std::unique_ptr<cuda::relay_room> room; ///< for relays; null without
+        bool all_pairs_joined = false;          ///< by hops of the plan's fabric
     };
 
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
@@ -181,7 +182,8 @@ class cuda_group {
         if constexpr (cuda::travels_in_lines<T>) {
             const std::size_t bytes = count * sizeof(T) * (is_sharded(s.kind) ? static_cast<std::size_t>(size()) : 1);
             const bool can_go_straight = s.kind == collective::allreduce && entry.room == nullptr && all_reach_all();
-            const protocol chosen = cuda::choose_protocol(how, bytes, size(), can_go_straight);
+            const protocol chosen =
+                cuda::choose_protocol(how, bytes, size(), can_go_straight && entry.all_pairs_joined);
             if (chosen == protocol::chunks) { return false; }
             const bool straight = chosen == protocol::all_pairs;
             if (straight ? can_go_straight : entry.room == nullptr) {
@@ -234,8 +236,9 @@ class cuda_group {
         const int wanted = is_rooted(kind) ? root : 0;
         const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon, p.relays};
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr};
+        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false};
         verify(entry.made.schedule);
+        entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
         relayed_schedule relayed =
             with_relay_stops(entry.made.schedule, entry.made.fabric, static_cast<int>(p.relays.size()));
         if (relayed.relays.empty()) {

@@ -48,6 +48,23 @@ TEST_CASE("large calls use all blocks, small ones a block for each lane") {
     CHECK(make_shape(s, 64u << 20, 4, {.blocks = 8}).blocks == 8);
 }
 
+TEST_CASE("equal lanes get equal numbers of blocks, and nobody a block that helps no one") {
+    schedule six{collective::broadcast, 2, 0, {}};
+    for (int l = 0; l < 6; ++l) { six.lanes.push_back({0, 1.0 / 6, std::vector<role>(2)}); }
+    const call_shape shape = make_shape(six, 6u << 22, 4, {.blocks = 33});
+    CHECK(shape.blocks == 30);
+    for (int l = 0; l < 6; ++l) {
+        CHECK(shape.lanes[static_cast<std::size_t>(l)].blocks == 5);
+        CHECK(shape.lanes[static_cast<std::size_t>(l)].first_block == 5 * l);
+    }
+    six.lanes[0].share = 0.95;
+    for (std::size_t l = 1; l < 6; ++l) { six.lanes[l].share = 0.01; }
+    const call_shape uneven = make_shape(six, 6u << 22, 4, {.blocks = 10});
+    CHECK(uneven.blocks == 10);
+    CHECK(uneven.lanes[0].blocks == 5);
+    CHECK(make_shape(six, 0, 4, {.blocks = 33}).blocks == 6);
+}
+
 TEST_CASE("a shape that does not fit is refused") {
     const schedule s = two_lanes::value(collective::allreduce);
     CHECK_THROWS_AS((void)make_shape(s, 1000, 4, {.blocks = 1}), usage_error);

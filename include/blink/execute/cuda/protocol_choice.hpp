@@ -7,25 +7,39 @@
 #include <blink/core/collective.hpp>
 #include <blink/core/protocol.hpp>
 #include <blink/schedule/schedule.hpp>
+#include <blink/topology/fabric.hpp>
 
 #include <cstddef>
 #include <vector>
 
 namespace blink::cuda {
 
-/// Longest calls for which lines are taken, in bytes of the larger buffer. Measured with virtual ranks that share one
-/// GPU.
-inline constexpr std::size_t lines_up_to = 64u << 10;
-inline constexpr std::size_t all_pairs_up_to = 64u << 10; ///< times the ranks that each rank sends to
+/// Longest calls for which lines are taken, in bytes of the larger buffer: about what the lines hold. Up to there they
+/// were faster than chunks at every size, measured with 2 to 8 virtual ranks that share one H200.
+inline constexpr std::size_t lines_up_to = 256u << 10;
+inline constexpr std::size_t all_pairs_up_to = 256u << 10; ///< times the ranks that each rank sends to
 
 /// Depends on nothing but what all ranks know.
-/// @param straight it is an AllReduce in which every rank reaches every other
+/// @param straight it is an AllReduce in which every rank has a hop of its own to every other
 [[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight) {
     if (asked != protocol::automatic) { return asked; }
     if (straight && ranks > 1 && bytes * static_cast<std::size_t>(ranks - 1) <= all_pairs_up_to) {
         return protocol::all_pairs;
     }
     return bytes <= lines_up_to ? protocol::lines : protocol::chunks;
+}
+
+/// True where every rank has a hop straight to every other one.
+[[nodiscard]] inline bool joins_all_pairs(const fabric& f) {
+    const auto ranks = static_cast<std::size_t>(f.ranks);
+    std::vector<bool> joined(ranks * ranks, false);
+    std::size_t pairs = 0;
+    for (const arc& a : f.arcs) {
+        const std::size_t pair = static_cast<std::size_t>(a.from) * ranks + static_cast<std::size_t>(a.to);
+        pairs += joined[pair] ? 0 : 1;
+        joined[pair] = true;
+    }
+    return pairs + ranks == ranks * ranks;
 }
 
 /// The lane of a call without trees: everything, whoever the root may be.

@@ -41,21 +41,42 @@ struct call_shape {
 
 namespace detail {
 
-/// Blocks for each lane in proportion to its elements, at least one each, `total` in all.
+/// Blocks for each lane in proportion to its elements, at least one each and at most `total` in all. Blocks that would
+/// not make the slowest lane faster stay unused: lanes that share a link share it by their blocks, so an extra block
+/// for one of two equal lanes only holds up the other.
 inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::uint64_t elements) {
+    const std::span lanes = std::span(shape.lanes).first(lane_count);
+    const auto size = [](const lane_slice& l) { return static_cast<double>(l.end - l.begin); };
+    const auto slower = [&](const lane_slice& a, const lane_slice& b) {
+        return size(a) / a.blocks < size(b) / b.blocks;
+    };
     int dealt = 0;
-    for (std::size_t l = 0; l < lane_count; ++l) {
-        lane_slice& slice = shape.lanes[l];
-        const int left = total - dealt;
-        const int others = static_cast<int>(lane_count - l) - 1;
-        const double part =
-            static_cast<double>(slice.end - slice.begin) / static_cast<double>(std::max<std::uint64_t>(elements, 1));
-        const int ideal = static_cast<int>(part * total + 0.5);
-        slice.first_block = dealt;
-        slice.blocks = l + 1 == lane_count ? left : std::clamp(ideal, 1, left - others);
-        dealt += slice.blocks;
+    for (lane_slice& l : lanes) {
+        l.blocks = std::max(1, elements == 0 ? 1 : static_cast<int>(size(l) / static_cast<double>(elements) * total));
+        dealt += l.blocks;
     }
-    shape.blocks = dealt;
+    if (dealt > total) {
+        for (lane_slice& l : lanes) { l.blocks = 1; }
+        dealt = static_cast<int>(lane_count);
+    }
+    std::array<lane_slice, max_lanes> best = shape.lanes;
+    const auto load = [&] {
+        const lane_slice& l = *std::max_element(lanes.begin(), lanes.end(), slower);
+        return size(l) / l.blocks;
+    };
+    for (double least = load(); dealt < total; ++dealt) {
+        ++std::max_element(lanes.begin(), lanes.end(), slower)->blocks;
+        if (load() < least * (1 - 1e-6)) {
+            least = load();
+            best = shape.lanes;
+        }
+    }
+    shape.lanes = best;
+    shape.blocks = 0;
+    for (lane_slice& l : lanes) {
+        l.first_block = shape.blocks;
+        shape.blocks += l.blocks;
+    }
 }
 
 /// Where the elements of each lane lie; returns how many there are in all.
