@@ -12,6 +12,9 @@ import pathlib
 import statistics
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import plot
+
 LEFT, TOP, WIDTH, HEIGHT = 66, 44, 460, 200
 CHUNK, RATE = "#d55e00", "#0072b2"  # Okabe and Ito
 
@@ -42,14 +45,9 @@ def figure(calls, fixed):
     best = max(fixed, key=fixed.get)
     title = "MIAD in a broadcast of 256 MiB among 4 GPUs of a DGX-1V, emulated"
     width, height = LEFT + WIDTH + 66, TOP + HEIGHT + 40
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
-           f'font-size="11" role="img" aria-label="{title}">',
-           f'<rect width="{width}" height="{height}" rx="6" fill="#ffffff"/>',
-           f'<text x="12" y="20" font-size="13" fill="#222222">{title}</text>']
+    out = plot.card(width, height, title)
     for rate in range(0, top_rate + 1, 20):
-        out.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y(rate / top_rate):.1f}" y2="{y(rate / top_rate):.1f}" '
-                   f'stroke="#dddddd"/><text x="{LEFT - 6}" y="{y(rate / top_rate) + 4:.1f}" text-anchor="end" '
-                   f'fill="{RATE}">{rate}</text>')
+        out.append(plot.level(LEFT, LEFT + WIDTH, y(rate / top_rate), rate, RATE))
     for power in range(low, high + 1):
         part = (power - low) / (high - low)
         out.append(f'<text x="{LEFT + WIDTH + 6}" y="{y(part) + 4:.1f}" fill="{CHUNK}">{2 ** power // 1024} KiB</text>')
@@ -57,13 +55,11 @@ def figure(calls, fixed):
     out.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{line:.1f}" y2="{line:.1f}" stroke="{RATE}" '
                f'stroke-dasharray="4 3"/><text x="{LEFT + WIDTH - 4}" y="{line - 5:.1f}" text-anchor="end" '
                f'fill="{RATE}">best fixed size, {best // 1024} KiB: {fixed[best]:.1f} GB/s</text>')
-    rates = " ".join(f"{x(call):.1f},{y(rate / top_rate):.1f}" for call, _, rate in calls)
-    sizes = " ".join(f"{x(call):.1f},{y((math.log2(size) - low) / (high - low)):.1f}" for call, size, _ in calls)
-    out.append(f'<polyline points="{rates}" fill="none" stroke="{RATE}" stroke-width="2"/>')
-    out.append(f'<polyline points="{sizes}" fill="none" stroke="{CHUNK}" stroke-width="2"/>')
+    out.append(plot.curve([(x(call), y(rate / top_rate)) for call, _, rate in calls], RATE))
+    out.append(plot.curve([(x(call), y((math.log2(size) - low) / (high - low))) for call, size, _ in calls], CHUNK))
     for call in range(0, last + 1, 10):
-        out.append(f'<text x="{x(call):.1f}" y="{TOP + HEIGHT + 16}" text-anchor="middle" fill="#222222">{call}</text>')
-    out.append(f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 32}" text-anchor="middle" fill="#222222">call</text>'
+        out.append(plot.below(f"{x(call):.1f}", TOP + HEIGHT + 16, call))
+    out.append(plot.below(LEFT + WIDTH / 2, TOP + HEIGHT + 32, "call") +
                f'<text x="{LEFT - 54}" y="{TOP - 8}" fill="{RATE}">GB/s</text>'
                f'<text x="{LEFT + WIDTH + 6}" y="{TOP - 8}" fill="{CHUNK}">chunk</text></svg>')
     return "\n".join(out) + "\n"

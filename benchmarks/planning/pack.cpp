@@ -128,7 +128,7 @@ int main(int argc, char** argv) {
             })->Unit(benchmark::kMillisecond);
         }
     }
-    for (const std::string name : {"dgx_a100x2", "dgx_a100x4", "dgx_a100x8"}) {
+    for (const std::string name : {"dgx_a100x2", "dgx_a100x4", "dgx_a100x8", "hgx_h100x16"}) {
         for (const collective kind : all) {
             const std::string label = "all_but_one/" + name + "/" + std::string(to_string(kind));
             benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& s) {

@@ -17,7 +17,7 @@
 namespace blink {
 
 /// Let the planner choose the root: the one with the highest rate, then the flattest trees, then the lowest number.
-/// Among more than 128 ranks one of each sort is tried, by the widths of its own links.
+/// Of ranks that see the same machine only a few are tried (see `root_candidates`).
 inline constexpr int best_root = -1;
 
 /// What a plan may use and how much rate it may give up.

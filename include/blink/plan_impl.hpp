@@ -7,6 +7,7 @@
 #include <blink/core/error.hpp>
 #include <blink/packing/pack.hpp>
 #include <blink/packing/relay_fabric.hpp>
+#include <blink/packing/root_candidates.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
@@ -15,35 +16,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace blink {
-
-namespace detail {
-
-/// Ranks worth trying as the root: all, or on large machines the first of each sort, by the widths of their own links.
-[[nodiscard]] inline std::vector<int> root_candidates(const fabric& f) {
-    constexpr int few = 128;
-    std::vector<std::vector<double>> widths(static_cast<std::size_t>(f.ranks));
-    for (const link& l : f.links) {
-        if (l.from < f.ranks) { widths[static_cast<std::size_t>(l.from)].push_back(l.GBps); }
-        if (l.to < f.ranks) { widths[static_cast<std::size_t>(l.to)].push_back(-l.GBps); }
-    }
-    std::set<std::vector<double>> known;
-    std::vector<int> candidates;
-    for (int r = 0; r < f.ranks; ++r) {
-        auto& own = widths[static_cast<std::size_t>(r)];
-        std::sort(own.begin(), own.end());
-        if (known.insert(own).second || f.ranks <= few) { candidates.push_back(r); }
-    }
-    return candidates;
-}
-
-} // namespace detail
 
 BLINK_INLINE fabric plan_fabric(const topology& machine, std::span<const int> gpus, std::span<const int> relays,
                                 link_choice links, collective kind, int root) {
@@ -71,7 +49,7 @@ BLINK_INLINE plan make_plan(const topology& machine, std::span<const int> gpus, 
     const fabric plain = hops(first);
     p.fabric = plain;
     p.packing = pack_on_any_route(p.fabric, kind, first, options.pack);
-    const std::vector<int> roots = search ? detail::root_candidates(plain) : std::vector<int>{first};
+    const std::vector<int> roots = search ? root_candidates(plain) : std::vector<int>{first};
     for (const int r : roots) {
         if (r == first) { continue; }
         fabric own = p.relays.empty() ? plain : hops(r);

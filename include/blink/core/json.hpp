@@ -7,7 +7,7 @@
 /// RFC 8259 without surrogate pairs, objects in the order of the text, nesting up to 64 levels.
 #pragma once
 
-#include <blink/core/error.hpp>
+#include <blink/core/format_error.hpp>
 
 #include <charconv>
 #include <cmath>
@@ -20,19 +20,7 @@
 namespace blink::json {
 
 /// Text that is not JSON, or JSON of another shape than expected.
-class format_error : public error {
-  public:
-    format_error(int line, const std::string& found_and_expected)
-        : error("line " + std::to_string(line) + ": " + found_and_expected), line_(line), what_(found_and_expected) {}
-
-    [[nodiscard]] int line() const noexcept { return line_; }
-    /// The message without the line.
-    [[nodiscard]] const std::string& found_and_expected() const noexcept { return what_; }
-
-  private:
-    int line_;
-    std::string what_;
-};
+using blink::format_error;
 
 class value;
 using array = std::vector<value>;
@@ -207,14 +195,7 @@ class parser {
     static constexpr int deepest = 64;
 
     [[noreturn]] void fail(const std::string& expected) const {
-        std::string found = "the end of the text";
-        if (at_ < text_.size()) {
-            const char c = text_[at_];
-            const bool shown = c >= 0x20 && c < 0x7f;
-            found = shown ? "'" + std::string(1, c) + "'"
-                          : "byte " + std::to_string(static_cast<int>(static_cast<unsigned char>(c)));
-        }
-        throw format_error(line_, "found " + found + ", expected " + expected);
+        blink::detail::throw_unexpected(text_, at_, line_, expected);
     }
 
     void skip_space() {

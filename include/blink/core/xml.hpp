@@ -8,7 +8,7 @@
 /// what no such file needs: more than 64 levels, 65536 elements or 64 attributes of an element.
 #pragma once
 
-#include <blink/core/error.hpp>
+#include <blink/core/format_error.hpp>
 
 #include <array>
 #include <charconv>
@@ -21,19 +21,7 @@
 namespace blink::xml {
 
 /// Text that is not XML, or XML of another shape than expected.
-class format_error : public error {
-  public:
-    format_error(int line, const std::string& found_and_expected)
-        : error("line " + std::to_string(line) + ": " + found_and_expected), line_(line), what_(found_and_expected) {}
-
-    [[nodiscard]] int line() const noexcept { return line_; }
-    /// The message without the line.
-    [[nodiscard]] const std::string& found_and_expected() const noexcept { return what_; }
-
-  private:
-    int line_;
-    std::string what_;
-};
+using blink::format_error;
 
 struct attribute {
     std::string name;
@@ -119,14 +107,7 @@ class parser {
     static constexpr std::size_t most_attributes = 64;
 
     [[noreturn]] void fail(const std::string& expected) const {
-        std::string found = "the end of the text";
-        if (at_ < text_.size()) {
-            const char c = text_[at_];
-            const bool shown = c >= 0x20 && c < 0x7f;
-            found = shown ? "'" + std::string(1, c) + "'"
-                          : "byte " + std::to_string(static_cast<int>(static_cast<unsigned char>(c)));
-        }
-        throw format_error(line_, "found " + found + ", expected " + expected);
+        blink::detail::throw_unexpected(text_, at_, line_, expected);
     }
 
     [[nodiscard]] static bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }

@@ -112,12 +112,16 @@ class cheapest_tree {
         return levels_[i];
     }
 
-    static bool choose_cheapest(level& l) {
+    bool choose_cheapest(level& l) {
         l.best.assign(at(l.vertices), -1);
-        for (std::size_t i = 0; i < l.edges.size(); ++i) {
-            const edge& e = l.edges[i];
-            int& best = l.best[at(e.to)];
-            if (e.to != l.root && (best < 0 || e.cost < l.edges[at(best)].cost)) { best = static_cast<int>(i); }
+        lowest_.assign(at(l.vertices), std::numeric_limits<double>::infinity());
+        const int count = static_cast<int>(l.edges.size());
+        for (int i = 0; i < count; ++i) {
+            const edge& e = l.edges[at(i)];
+            if (e.cost < lowest_[at(e.to)]) {
+                lowest_[at(e.to)] = e.cost;
+                l.best[at(e.to)] = i;
+            }
         }
         for (int v = 0; v < l.vertices; ++v) {
             if (v != l.root && l.best[at(v)] < 0) { return false; }
@@ -154,8 +158,7 @@ class cheapest_tree {
             const int from = here.merged[at(e.from)];
             const int to = here.merged[at(e.to)];
             if (from == to || e.to == here.root) { continue; }
-            const double saved = here.edges[at(here.best[at(e.to)])].cost;
-            below.edges.push_back({from, to, e.cost - saved, static_cast<int>(i)});
+            below.edges.push_back({from, to, e.cost - lowest_[at(e.to)], static_cast<int>(i)});
         }
         return true;
     }
@@ -179,6 +182,7 @@ class cheapest_tree {
     std::vector<int> order_;
     std::vector<int> group_;
     std::vector<level> levels_;
+    std::vector<double> lowest_; ///< cost of the cheapest edge into each vertex
     std::vector<int> visit_;
     std::vector<int> chosen_;
 };

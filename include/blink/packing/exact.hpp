@@ -57,8 +57,14 @@ namespace blink {
         for (const int l : hop.loads) { room[l] -= amount; }
         ahead.set(next, room);
         if (rest > 0 && !ahead.delivers_to(hop.child, rest)) {
-            // What is unsafe now stays so: later steps only take more room away.
-            unsafe[static_cast<std::size_t>(next)] = true;
+            // What is unsafe now stays so: later steps only take more room away. The cut that would be broken can
+            // spare none of its hops.
+            const std::vector<bool> full = ahead.cut_around(hop.child);
+            for (std::size_t h = 0; h < g.hops.size(); ++h) {
+                const bool enters = full[static_cast<std::size_t>(g.hops[h].child)] &&
+                                    !full[static_cast<std::size_t>(g.hops[h].parent)];
+                if (enters) { unsafe[h] = true; }
+            }
             for (const int l : hop.loads) { room[l] += amount; }
             ahead.set(next, room);
             continue;

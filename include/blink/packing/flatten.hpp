@@ -28,6 +28,7 @@ struct hung_tree {
     double rate = 0;
     std::vector<int> parent; ///< of each rank; -1 at the root
     std::vector<int> via;    ///< hop into each rank
+    std::vector<int> level;  ///< of each rank; 0 at the root
     int depth = 0;
     int levels = 0; ///< sum over the ranks
 
@@ -41,14 +42,17 @@ struct hung_tree {
         return false;
     }
 
+    /// How many levels `rank` would sink below `above`.
+    [[nodiscard]] int shift(int rank, int above) const { return level[at(above)] + 1 - level[at(rank)]; }
+
     void measure() {
         depth = 0;
         levels = 0;
+        level.assign(parent.size(), 0);
         for (std::size_t v = 0; v < parent.size(); ++v) {
-            int level = 0;
-            for (int u = parent[v]; u >= 0; u = parent[at(u)]) { ++level; }
-            depth = std::max(depth, level);
-            levels += level;
+            for (int u = parent[v]; u >= 0; u = parent[at(u)]) { ++level[v]; }
+            depth = std::max(depth, level[v]);
+            levels += level[v];
         }
     }
 };
@@ -96,7 +100,7 @@ class flattener {
     void hang_up(const chosen_tree& t) {
         std::vector<int> busy(static_cast<std::size_t>(graph_->ranks), 0);
         const packed_tree shape = hang(*graph_, t.hops, t.rate, busy);
-        hung_tree h{shape.root, t.rate, std::vector<int>(busy.size(), -1), std::vector<int>(busy.size(), -1), 0, 0};
+        hung_tree h{shape.root, t.rate, std::vector<int>(busy.size(), -1), std::vector<int>(busy.size(), -1), {}, 0, 0};
         for (const tree_edge& e : shape.edges) { h.parent[hung_tree::at(e.child)] = e.parent; }
         for (const int hop : t.hops) {
             const tree_hop& ends = graph_->hops[static_cast<std::size_t>(hop)];
@@ -139,12 +143,20 @@ class flattener {
         return true;
     }
 
+    /// True where the links of `hop` have room for `more` beside what they carry.
+    [[nodiscard]] bool has_room(int hop, double more) const {
+        const auto& links = graph_->hops[hung_tree::at(hop)].loads;
+        return std::all_of(links.begin(), links.end(),
+                           [&](int l) { return room_[l] - more >= -1e-10 * graph_->capacity[l]; });
+    }
+
+    /// A rank that moves up takes all ranks below it along, so nothing gets deeper.
     bool try_alone(hung_tree& t, int rank, int hop) {
         const int old = t.via[hung_tree::at(rank)];
-        if (hop == old) { return false; }
-        const key before = score();
+        if (hop == old || t.shift(rank, parent_over(*graph_, hop, rank)) >= 0) { return false; }
+        if (graph_->direct && !has_room(hop, t.rate)) { return false; }
         if (!rehang(t, rank, hop)) { return false; }
-        if (!overfull(hop) && score() < before) { return true; }
+        if (!overfull(hop)) { return true; }
         rehang(t, rank, old);
         return false;
     }
@@ -153,6 +165,11 @@ class flattener {
         const int of_a = a.via[hung_tree::at(rank)];
         const int of_b = b.via[hung_tree::at(rank)];
         if (of_a < 0 || of_b < 0 || of_a == of_b) { return false; }
+        if (a.shift(rank, parent_over(*graph_, of_b, rank)) >= 0 &&
+            b.shift(rank, parent_over(*graph_, of_a, rank)) >= 0) {
+            return false;
+        }
+        if (graph_->direct && !(has_room(of_b, a.rate - b.rate) && has_room(of_a, b.rate - a.rate))) { return false; }
         const key before = score();
         if (!rehang(a, rank, of_b)) { return false; }
         if (!rehang(b, rank, of_a)) {

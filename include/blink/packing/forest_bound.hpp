@@ -71,7 +71,8 @@ namespace detail {
         const double rate = best.GBps;
         flow_network network = detail::shard_network(f, reversed, rate);
         for (bool lower = false; !lower && confirmed < f.ranks;) {
-            lower = network.solve(f.vertices, v) < rate * (1 - 1e-12) && offer(network.source_side());
+            lower =
+                network.solve(f.vertices, v, rate * (1 - 1e-12)) < rate * (1 - 1e-12) && offer(network.source_side());
             confirmed = lower ? 0 : confirmed + 1;
             if (!lower) { v = (v + 1) % f.ranks; }
         }

@@ -46,6 +46,9 @@ class lookahead {
         return network_.solve(graph_->root, rank, rate * (1 - 1e-9)) >= rate * (1 - 1e-9);
     }
 
+    /// After `delivers_to` said no: the ranks around `rank` that a smallest cut parts from the root.
+    [[nodiscard]] std::vector<bool> cut_around(int rank) const { return network_.sink_side(rank); }
+
     /// Takes over the room that the links have left.
     void use(const Eigen::ArrayXd& room) {
         for (std::size_t h = 0; h < graph_->hops.size(); ++h) { set(static_cast<int>(h), room); }

@@ -19,6 +19,7 @@
 #include <blink/packing/rails.hpp>
 #include <blink/packing/rooting.hpp>
 #include <blink/packing/split_packing.hpp>
+#include <blink/packing/undirected_split.hpp>
 #include <blink/packing/weights.hpp>
 
 #include <algorithm>
@@ -112,6 +113,16 @@ inline void check_request(const fabric& f, collective kind, int root, const pack
     return both;
 }
 
+/// Undirected trees past the switches of full-duplex machines.
+[[nodiscard]] inline routed_trees switchless_packing(const fabric& f, const packing& p, const pack_options& options) {
+    const switchless left = without_switches(f);
+    if (left.strands.empty()) { return {}; }
+    const hop_graph g = make_hop_graph(left.wires, p.kind, 0);
+    if (!spans(g)) { return {}; }
+    packing own = p;
+    return on_machine(general_packing(left.wires, g, options, own), left, f);
+}
+
 /// Keeps the best of the packings that are offered: the first that reaches the target, else the highest rate.
 class best_trees {
   public:
@@ -161,6 +172,7 @@ class best_trees {
                                                        const pack_options& options, std::vector<arc>* more) {
     constexpr int searched_first = 8; // up to so many ranks the search takes no longer, and finds fewer trees
     constexpr int searched = 32;
+    constexpr int split_at_most = 32; // vertices: each join of two wires costs maximum flows for every rank
     const double target = p.bound.GBps * (1 - options.slack);
     best_trees best(target, options.max_trees, more);
     if (best.offer(ready_made(f, g, p.bound, options))) { return std::move(best).take(); }
@@ -175,6 +187,9 @@ class best_trees {
                                 : split_allreduce(f, target, options))) {
         return std::move(best).take();
     }
+    const bool undirected =
+        !g.directed() && more != nullptr && !joins_ranks_only(f) && f.ranks > 2 && f.vertices <= split_at_most;
+    if (undirected && best.offer(switchless_packing(f, p, options))) { return std::move(best).take(); }
     if (!first && (f.ranks <= searched || best.empty())) { search(); }
     return std::move(best).take();
 }

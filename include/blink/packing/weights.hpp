@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <limits>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace blink {
@@ -46,6 +47,7 @@ struct weighted_trees {
     Eigen::ArrayXd load = Eigen::ArrayXd::Zero(g.capacity.size());
     std::vector<double> cost(g.hops.size());
     std::map<hop_tree, std::size_t> known;
+    std::vector<std::vector<std::pair<int, int>>> uses; // of each tree: links, and how often it loads them
     cheapest_tree cheapest(g);
     double sent = 0;
     const auto fullest = [&] { return (load / g.capacity).maxCoeff(); };
@@ -57,17 +59,17 @@ struct weighted_trees {
         }
         const hop_tree& tree = cheapest.find(cost);
         if (tree.empty()) { return result; }
-        const auto uses = g.load(tree);
-        double rate = std::numeric_limits<double>::infinity();
-        for (const auto& [l, times] : uses) { rate = std::min(rate, g.capacity[l] / times); }
-        for (const auto& [l, times] : uses) {
-            load[l] += rate * times;
-            length[l] *= 1 + epsilon * rate * times / g.capacity[l];
-        }
         const auto [entry, fresh] = known.try_emplace(tree, result.trees.size());
         if (fresh) {
             result.trees.push_back(tree);
             result.GBps.push_back(0);
+            uses.push_back(g.load(tree));
+        }
+        double rate = std::numeric_limits<double>::infinity();
+        for (const auto& [l, times] : uses[entry->second]) { rate = std::min(rate, g.capacity[l] / times); }
+        for (const auto& [l, times] : uses[entry->second]) {
+            load[l] += rate * times;
+            length[l] *= 1 + epsilon * rate * times / g.capacity[l];
         }
         result.GBps[entry->second] += rate;
         sent += rate;
