@@ -22,14 +22,14 @@ def run(command, **variables):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--says")
-    parser.add_argument("library")
+    parser.add_argument("preloaded", metavar="LIBBLINK")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     plain = run(given.command)
     if plain.returncode == 77:
         print(plain.stdout, end="")
         return 77
-    blink = run(given.command, LD_PRELOAD=os.path.abspath(given.library), BLINK_DEBUG="info")
+    blink = run(given.command, LD_PRELOAD=os.path.abspath(given.preloaded), BLINK_DEBUG="info")
     print(blink.stdout, end="")
     print(blink.stderr, end="", file=sys.stderr)
     wrong = []

@@ -3,8 +3,9 @@
 /// @file
 /// From wires to hops: which rank can send straight to which, and which links such a hop loads.
 ///
-/// A hop leads over one direct link, or through switches only (never through another GPU). The packer builds trees
-/// of hops and counts their load on the links beneath, so direct links, NVSwitches and PCIe trees are one case.
+/// A hop leads over one direct link or through switches; through another GPU only where a plan is given relays, or
+/// where a baseline leads its rings that way. The packer builds trees of hops and counts their load on the links
+/// beneath, so direct links, NVSwitches and PCIe trees are one case.
 #pragma once
 
 #include <blink/core/error.hpp>
