@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/communicator/options.hpp>
+#include <blink/core/tuning_file.hpp>
 #include <blink/topology/source.hpp>
 
 #include <chrono>
@@ -31,6 +32,9 @@ namespace blink_perf {
     g.ranks = chosen_ranks(o);
     g.gpus = o.gpus;
     g.virtual_ranks = o.virtual_ranks;
+    g.blocks = o.blocks;
+    g.staged = !o.registered;
+    if (!o.tuning.empty()) { g.tuned = blink::read_tuning(o.tuning); }
     if (!o.topology.empty()) { g.machine = blink::topology_from(o.topology); }
     if (o.deadline_seconds > 0) {
         g.timeout = std::chrono::milliseconds(static_cast<long long>(o.deadline_seconds * 1000) + 1);

@@ -12,6 +12,7 @@
 #include "results_json.hpp"
 #include "session.hpp"
 #include "table.hpp"
+#include "tune_gpus.hpp"
 
 namespace {
 
@@ -157,6 +158,10 @@ int run(int argc, const char* const* argv) {
         return 0;
     }
     const options& o = std::get<options>(parsed);
+    if (!o.tune.empty()) {
+        tune_gpus(o);
+        return 0;
+    }
     const executor e = chosen_executor(o);
     const auto s = make_session(e, o);
     (void)types(o, *s);

@@ -24,7 +24,7 @@ Exit status: 0; 1 wrong elements, or a run that failed; 2 wrong usage, or a thin
 struct typed {
     std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
     std::string executor = "auto", ranks, relays, chunk = "auto", how = "auto", compare;
-    int threads = 1, registered = 0, aggregate = 1;
+    int threads = 1, registered = 1, aggregate = 1;
 };
 
 blink::collective collective_named(const std::string& name) {
@@ -48,7 +48,6 @@ executor executor_named(const std::string& name) {
 }
 
 void refuse_what_is_not_built(const typed& t) {
-    if (t.registered != 0) { throw blink::usage_error("--registered 1: registered buffers are not built yet"); }
     if (t.threads != 1) { throw blink::usage_error("-t: one thread drives all GPUs; give their number with -g"); }
     if (t.aggregate != 1) { throw blink::usage_error("-m: aggregated calls are not built yet"); }
     if (!t.compare.empty() && t.compare != "nccl") {
@@ -80,6 +79,12 @@ void understand(const typed& t, options& o) {
     o.compare_nccl = t.compare == "nccl";
     if (o.emulate && (o.run_on == executor::host || o.run_on == executor::simulate)) {
         throw blink::usage_error("--emulate needs --executor cuda");
+    }
+    if (!o.tune.empty() && (o.emulate || o.run_on == executor::host || o.run_on == executor::simulate)) {
+        throw blink::usage_error("--tune: the tuning is that of real GPUs, so it needs --executor cuda alone");
+    }
+    if (!o.tune.empty() && o.kind != blink::collective::allreduce) {
+        throw blink::usage_error("--tune: the tuning is found with all_reduce");
     }
     if (o.emulate && o.compare_nccl) { throw blink::usage_error("--compare nccl: NCCL runs on no emulated links"); }
     if (!o.emulate && o.link_scale != 1) { throw blink::usage_error("--link-scale needs --emulate"); }
@@ -139,8 +144,14 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->capture_default_str();
     app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
     app.add_option("--protocol", t.how, "auto, chunks, lines or all_pairs")->capture_default_str();
-    app.add_option("--registered", t.registered, "not built yet: 1: the ranks map each other's buffers")
-        ->check(CLI::Range(0, 1));
+    app.add_option("--registered", t.registered, "1: ranks store into each other's buffers; 0: through Blink's own")
+        ->check(CLI::Range(0, 1))
+        ->capture_default_str();
+    app.add_option("--blocks", o.blocks, "thread blocks a rank may use on a GPU; 0: by measurement")
+        ->check(CLI::Range(0, 256))
+        ->capture_default_str();
+    app.add_option("--tuning", o.tuning, "file that --tune wrote");
+    app.add_option("--tune", o.tune, "measure which protocol, blocks and chunk suit these GPUs, and write this file");
     app.add_option("--compare", t.compare, "nccl: measure NCCL in turn, call by call");
     app.add_option("--json,-J,--output_file", o.json, "file for the same numbers as JSON");
     try {

@@ -41,9 +41,13 @@ struct options {
     int virtual_ranks = 0;   ///< ranks that share a GPU; 0: one rank a GPU
     std::size_t chunk = 0;   ///< bytes; 0: the executor chooses
     blink::protocol how = blink::protocol::automatic;
+    bool registered = true;    ///< ranks store into each other's buffers
+    int blocks = 0;            ///< thread blocks a rank may use on a GPU; 0: by measurement
     bool emulate = false;      ///< pace virtual ranks to the topology's links
     double link_scale = 1;     ///< of the rate of every emulated link
     bool compare_nccl = false; ///< measure NCCL in turn
+    std::string tuning;        ///< file that says how GPUs run what is left open; empty: built in
+    std::string tune;          ///< file for what this machine should use; empty: measure what was asked for instead
     std::string json;          ///< file
 };
 

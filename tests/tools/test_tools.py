@@ -332,7 +332,7 @@ class PerfRefuses(Tool):
     def test_what_is_not_built_yet_by_name(self):
         for arguments, word in (
                 (["alltoall"], "alltoall is not built yet"), (["sendrecv"], "sendrecv is not built yet"),
-                (["all_reduce", "--emulate"], "--emulate"), (["all_reduce", "--registered", "1"], "--registered 1"),
+                (["all_reduce", "--emulate"], "--emulate"), (["all_reduce", "--registered", "2"], "--registered"),
                 (["all_reduce", "-m", "2"], "-m"), (["all_reduce", "-t", "2"], "-t")):
             with self.subTest(arguments):
                 self.refused(2, word, *arguments, "--executor", "host", tool=PERF)

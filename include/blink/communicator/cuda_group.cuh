@@ -75,7 +75,8 @@ class cuda_group {
         (void)induced(machine_, gpus_);
         one_lane_ = cuda::one_lane(collective::allreduce, size());
         relays_are_ = is_virtual ? relay_devices::shared : choices.machine ? relay_devices::spare : relay_devices::own;
-        resources_ = std::make_shared<cuda::group_resources>(devices, choices.timeout, choices.blocks);
+        resources_ = std::make_shared<cuda::group_resources>(devices, choices.timeout, choices.blocks, choices.staged,
+                                                             choices.tuned);
     }
 
     [[nodiscard]] int size() const noexcept { return static_cast<int>(gpus_.size()); }
@@ -182,8 +183,8 @@ class cuda_group {
         if constexpr (cuda::travels_in_lines<T>) {
             const std::size_t bytes = count * sizeof(T) * (is_sharded(s.kind) ? static_cast<std::size_t>(size()) : 1);
             const bool can_go_straight = s.kind == collective::allreduce && entry.room == nullptr && all_reach_all();
-            const protocol chosen =
-                cuda::choose_protocol(how, bytes, size(), can_go_straight && entry.all_pairs_joined);
+            const protocol chosen = cuda::choose_protocol(how, bytes, size(), can_go_straight && entry.all_pairs_joined,
+                                                          resources_->memory().tuned);
             if (chosen == protocol::chunks) { return false; }
             const bool straight = chosen == protocol::all_pairs;
             if (straight ? can_go_straight : entry.room == nullptr) {

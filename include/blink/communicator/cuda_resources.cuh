@@ -38,7 +38,10 @@ class group_resources {
   public:
     /// @param device_of_rank CUDA device of every rank; ranks of one device are neighbours
     /// @throw cuda_error where the driver refuses
-    group_resources(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks) {
+    group_resources(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks,
+                    bool staged = false, const tuning& tuned = {}) {
+        memory_.staged = staged;
+        memory_.tuned = tuned;
         try {
             set_up(device_of_rank, timeout, blocks);
         } catch (...) {

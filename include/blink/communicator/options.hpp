@@ -6,6 +6,7 @@
 #pragma once
 
 #include <blink/core/protocol.hpp>
+#include <blink/core/tuning.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/chunk.hpp>
 #include <blink/topology/topology.hpp>
@@ -44,7 +45,9 @@ struct group_options {
     std::chrono::milliseconds timeout{10'000}; ///< a rank that waits longer for one chunk fails the group
     int threads = 0;                           ///< host threads; 0: as many as the hardware runs at once
     int virtual_ranks = 0;                     ///< ranks that share one GPU; 0: a GPU each
-    int blocks = 0;                            ///< thread blocks a rank and collective on a GPU; 0: by measurement
+    int blocks = 0;                            ///< thread blocks a rank and collective on a GPU; 0: as tuned
+    tuning tuned{};                            ///< how GPUs run what is left open, such as `read_tuning(file)`
+    bool staged = false;                       ///< on GPUs no rank touches another's buffers, as between processes
 };
 
 } // namespace blink

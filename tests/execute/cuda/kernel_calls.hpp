@@ -88,6 +88,17 @@ tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_s
     return call;
 }
 
+/// The call as a process sees it that drives `rank` alone: without the buffers of the others.
+template <class T>
+tree_call<T> seen_by(tree_call<T> call, int rank) {
+    for (int r = 0; r < max_ranks; ++r) {
+        if (r == rank) { continue; }
+        call.in[r] = nullptr;
+        call.out[r] = nullptr;
+    }
+    return call;
+}
+
 /// One participant enters a call, as the kernel on its GPU does.
 /// @param s the schedule of all participants
 template <class T>

@@ -15,10 +15,12 @@ using namespace blink::cuda;
 TEST_CASE("short calls go straight where they can, then in lines, long ones in chunks") {
     CHECK(choose_protocol(protocol::automatic, 1024, 8, true) == protocol::all_pairs);
     CHECK(choose_protocol(protocol::automatic, 1024, 8, false) == protocol::lines);
-    CHECK(choose_protocol(protocol::automatic, all_pairs_up_to, 2, true) == protocol::all_pairs);
-    CHECK(choose_protocol(protocol::automatic, all_pairs_up_to, 3, true) == protocol::lines);
-    CHECK(choose_protocol(protocol::automatic, lines_up_to, 8, false) == protocol::lines);
-    CHECK(choose_protocol(protocol::automatic, lines_up_to + 1, 2, true) == protocol::chunks);
+    const tuning tuned{.lines_up_to = 3000, .all_pairs_up_to = 2000};
+    CHECK(choose_protocol(protocol::automatic, 2000, 2, true, tuned) == protocol::all_pairs);
+    CHECK(choose_protocol(protocol::automatic, 2000, 3, true, tuned) == protocol::lines);
+    CHECK(choose_protocol(protocol::automatic, 1000, 3, true, tuned) == protocol::all_pairs);
+    CHECK(choose_protocol(protocol::automatic, 3000, 8, false, tuned) == protocol::lines);
+    CHECK(choose_protocol(protocol::automatic, 3001, 2, true, tuned) == protocol::chunks);
     CHECK(choose_protocol(protocol::automatic, 1, 1, true) == protocol::lines);
     for (const protocol asked : {protocol::chunks, protocol::lines, protocol::all_pairs}) {
         CHECK(choose_protocol(asked, 1, 2, false) == asked);

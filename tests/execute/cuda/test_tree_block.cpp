@@ -54,7 +54,7 @@ schedule random_schedule(std::mt19937& random, collective kind, int ranks, int l
     return s;
 }
 
-/// Calls follow each other on every rank without waiting for the other ranks.
+/// Calls, staged or not, follow each other on every rank without waiting for the other ranks.
 template <class T>
 void run_calls(std::mt19937& random, int ranks, int calls) {
     memory m(ranks);
@@ -73,16 +73,18 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
         counts.push_back(random() % 3 == 0 ? random() % 5 : random() % 3000);
         data.emplace_back(random, schedules.back(), counts.back(), random() % 2 == 0, random() % 2);
         const shape_limits limits{std::max(2, static_cast<int>(schedules.back().lanes.size())), memory::slot_bytes,
-                                  random() % 2 == 0 ? 0 : 128 * (1 + random() % 20)};
+                                  random() % 2 == 0 ? 0 : 128 * (1 + random() % 20), random() % 2 == 0};
         shapes.push_back(make_shape(schedules.back(), counts.back(), sizeof(T), limits));
         prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
+        prepared.back().staged = limits.slots_down;
     }
     {
         std::vector<std::jthread> streams;
         for (int r = 0; r < ranks; ++r) {
             streams.emplace_back([&, r] {
                 for (std::size_t c = 0; c < prepared.size(); ++c) {
-                    enter(prepared[c], schedules[c], r, shapes[c].blocks);
+                    const auto& call = prepared[c];
+                    enter(call.staged ? seen_by(call, r) : call, schedules[c], r, shapes[c].blocks);
                 }
             });
         }
@@ -152,12 +154,15 @@ TEST_CASE("a ring, whose trees up and down differ, runs on the same program") {
     verify(ring);
     std::mt19937 random(4);
     memory m(3);
-    buffers<std::int32_t> b(random, ring, 2999, true, 0);
-    const call_shape shape = make_shape(ring, 2999, sizeof(std::int32_t), {3, memory::slot_bytes, 512});
-    tree_call<std::int32_t> call = make_call(ring, m, b, shape);
-    for (std::uint8_t r = 0; r < 3; ++r) { call.local_ranks[r] = r; }
-    run_kernel(call, to_runtime_schedule(ring), sum{}, shape.blocks, 3, threads_per_block);
-    check_result(ring, b, 2999);
+    for (const bool staged : {false, true}) {
+        buffers<std::int32_t> b(random, ring, 2999, true, 0);
+        const call_shape shape = make_shape(ring, 2999, sizeof(std::int32_t), {3, memory::slot_bytes, 512, staged});
+        tree_call<std::int32_t> call = make_call(ring, m, b, shape);
+        call.staged = staged;
+        for (std::uint8_t r = 0; r < 3; ++r) { call.local_ranks[r] = r; }
+        run_kernel(call, to_runtime_schedule(ring), sum{}, shape.blocks, 3, threads_per_block);
+        check_result(ring, b, 2999);
+    }
 }
 
 TEST_CASE("every hop carries the bytes of its lane, once in each direction") {

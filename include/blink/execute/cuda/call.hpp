@@ -25,8 +25,8 @@ struct alignas(128) block_flags {
     std::uint64_t partial_arrived[max_ranks]; ///< from a child: chunks pushed into the owner's slots
     std::uint64_t room_granted[max_ranks];    ///< from a parent: it is in this call and has emptied that many slots
     std::uint64_t result_arrived[max_ranks];  ///< from a parent: chunks stored into the owner's output
-    std::uint64_t output_ready[max_ranks];    ///< from a child: it is in this call, its output may be written; from a
-                                              ///< relay also how many slots it has emptied
+    std::uint64_t output_ready[max_ranks];    ///< from a child: it is in this call, its output may be written; also
+                                              ///< how many slots of the way down it has emptied, where it has some
     std::uint64_t call;                       ///< the owner's own: calls completed by this block
 };
 
@@ -71,7 +71,8 @@ struct tree_call : call_frame<T> {
     std::uint32_t chunk_elements; ///< per block
     std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16
     std::uint16_t slots_per_child;
-    std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last also for a relay's way down
+    std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last for the way down, where used
+    bool staged;             ///< results come down through slots of who gets them, never into a peer's output
 };
 
 /// What a block works on.

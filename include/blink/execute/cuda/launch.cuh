@@ -6,11 +6,13 @@
 
 #include <blink/core/collective.hpp>
 #include <blink/core/operators.hpp>
+#include <blink/core/tuning.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/gpu_machine.cuh>
 #include <blink/execute/cuda/ll_line.hpp>
 #include <blink/execute/cuda/shape.hpp>
+#include <blink/execute/cuda/start_kernel.cuh>
 #include <blink/execute/cuda/tree_kernel.cuh>
 
 #include <algorithm>
@@ -58,7 +60,9 @@ struct group_memory {
     std::uint64_t* faults = nullptr; ///< one word a participant, host memory that all devices see
     std::uint64_t* abort = nullptr;  ///< likewise, one word
     std::uint64_t timeout_ns = 0;
-    int blocks = 0; ///< most blocks a rank may use; 0: what is resident
+    tuning tuned;        ///< the same for all ranks
+    int blocks = 0;      ///< most blocks a rank may use; 0: as tuned
+    bool staged = false; ///< ranks do not see each other's buffers
 };
 
 /// How long the call may wait, and where it says that it waited too long.
@@ -86,8 +90,8 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
             std::size_t chunk_bytes, const Machine& machine = {}) {
     const auto kernel = tree_kernel<T, Op, Form, Machine>;
     const auto participants = static_cast<int>(memory.flags.size());
-    shape_limits limits{memory.blocks == 0 ? 128 : memory.blocks, memory.slot_memory, chunk_bytes,
-                        participants > s.ranks};
+    shape_limits limits{memory.blocks == 0 ? memory.tuned.most_blocks : memory.blocks, memory.slot_memory, chunk_bytes,
+                        memory.staged || participants > s.ranks, memory.tuned.most_chunk_bytes};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));
@@ -97,6 +101,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
 
     tree_call<T> call = prepare_call(s, shape, in, out);
     call.participants = static_cast<std::uint8_t>(participants);
+    call.staged = memory.staged;
     std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
     std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
     set_deadline(call, memory);
@@ -104,8 +109,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        kernel<<<grid, block_threads, 0, d.stream>>>(call, form, op, machine);
-        check(cudaGetLastError(), "launch of the tree kernel");
+        start_kernel(kernel, grid, d.device, d.stream, call, form, op, machine);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/ll_block.hpp>
 #include <blink/execute/cuda/shape.hpp>
+#include <blink/execute/cuda/start_kernel.cuh>
 
 #include <algorithm>
 #include <cstddef>
@@ -23,6 +24,7 @@ namespace blink::cuda {
 template <class T, class Op, device_schedule Form>
 __global__ void __launch_bounds__(block_threads)
     ll_kernel(const __grid_constant__ ll_call<T> call, const __grid_constant__ Form form, const Op op) {
+    take_turn();
     ll_block(gpu_machine{}, call, form, op);
 }
 
@@ -57,8 +59,7 @@ void launch_lines(const schedule& s, const call_shape& shape, const Form& form, 
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        ll_kernel<T, Op, Form><<<grid, block_threads, 0, d.stream>>>(call, form, op);
-        check(cudaGetLastError(), "launch of the lines kernel");
+        start_kernel(ll_kernel<T, Op, Form>, grid, d.device, d.stream, call, form, op);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <blink/core/collective.hpp>
 #include <blink/core/protocol.hpp>
+#include <blink/core/tuning.hpp>
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
 
@@ -14,19 +15,15 @@
 
 namespace blink::cuda {
 
-/// Longest calls for which lines are taken, in bytes of the larger buffer: about what the lines hold. Up to there they
-/// were faster than chunks at every size, measured with 2 to 8 virtual ranks that share one H200.
-inline constexpr std::size_t lines_up_to = 256u << 10;
-inline constexpr std::size_t all_pairs_up_to = 256u << 10; ///< times the ranks that each rank sends to
-
 /// Depends on nothing but what all ranks know.
 /// @param straight it is an AllReduce in which every rank has a hop of its own to every other
-[[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight) {
+[[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight,
+                                              const tuning& tuned = {}) {
     if (asked != protocol::automatic) { return asked; }
-    if (straight && ranks > 1 && bytes * static_cast<std::size_t>(ranks - 1) <= all_pairs_up_to) {
+    if (straight && ranks > 1 && bytes * static_cast<std::size_t>(ranks - 1) <= tuned.all_pairs_up_to) {
         return protocol::all_pairs;
     }
-    return bytes <= lines_up_to ? protocol::lines : protocol::chunks;
+    return bytes <= tuned.lines_up_to ? protocol::lines : protocol::chunks;
 }
 
 /// True where every rank has a hop straight to every other one.

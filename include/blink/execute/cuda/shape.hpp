@@ -23,10 +23,11 @@ namespace blink::cuda {
 
 /// What the shape may use.
 struct shape_limits {
-    int blocks = 128;                    ///< of one rank
-    std::size_t slot_memory = 32u << 20; ///< bytes of one rank for all slots
-    std::size_t chunk_bytes = 0;         ///< 0: by the size of the call
-    bool relayed = false;                ///< relays forward, and need a slot on the way down
+    int blocks = 128;                         ///< of one rank
+    std::size_t slot_memory = 32u << 20;      ///< bytes of one rank for all slots
+    std::size_t chunk_bytes = 0;              ///< 0: by the size of the call
+    bool slots_down = false;                  ///< relays forward, or results are staged: slots on the way down too
+    std::size_t most_chunk_bytes = 64u << 10; ///< where `chunk_bytes` is 0
 };
 
 struct call_shape {
@@ -119,7 +120,7 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
             shape.slot_rows = std::max(shape.slot_rows, static_cast<std::uint16_t>(r.reduce_from.size()));
         }
     }
-    if (limits.relayed && hands_on(s.kind)) { ++shape.slot_rows; }
+    if (limits.slots_down && hands_on(s.kind)) { ++shape.slot_rows; }
     const std::uint64_t elements = detail::lay_lanes(shape, s, count);
     const std::size_t bytes = elements * element_bytes;
     const std::size_t wanted =
@@ -128,9 +129,11 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     for (int blocks = std::max(static_cast<int>(wanted), lane_count);; blocks = std::max(blocks / 2, lane_count)) {
         detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
         const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
-        const std::size_t chosen = limits.chunk_bytes != 0
-                                       ? limits.chunk_bytes
-                                       : std::clamp<std::size_t>(block_bytes / 16, 8u << 10, 64u << 10);
+        const std::size_t chosen =
+            limits.chunk_bytes != 0
+                ? limits.chunk_bytes
+                : std::clamp(block_bytes / 16, std::min<std::size_t>(8u << 10, limits.most_chunk_bytes),
+                             limits.most_chunk_bytes);
         const std::size_t fitting =
             shape.slot_rows == 0
                 ? chosen

@@ -13,7 +13,9 @@
 /// `room_granted`), and that follows whatever its stream did with the buffers before.
 ///
 /// A relay stop is a participant without buffers: what comes up goes on from its slots to its parent's, and what comes
-/// down is stored into a row of slots of its own, for which it grants room like a parent on the way up.
+/// down is stored into a row of slots of its own, for which it grants room like a parent on the way up. In a staged
+/// call all ranks but the root get their results through such slots, and take them from there into their own output:
+/// for ranks that do not see each other's buffers.
 ///
 /// `Machine` is what the block runs on: `gpu_machine` in a kernel, threads of the host in tests.
 #pragma once
@@ -71,25 +73,30 @@ struct block_context {
         return reinterpret_cast<T*>(call->slots[owner] + index * call->slot_bytes);
     }
 
-    /// Slot of chunk `c` at a relay, on the way down.
-    [[nodiscard]] BLINK_DEVICE_CODE T* down_slot(int relay, std::uint32_t c) const {
-        return slot(relay, call->slot_rows - 1, c);
+    /// Whether the parent of `participant` stores results into its slots.
+    [[nodiscard]] BLINK_DEVICE_CODE bool reads_slots(int participant) const {
+        return call->staged || is_relay(participant);
     }
 
-    /// Chunk `c` of the result at a participant that others read from.
+    /// Slot of chunk `c` at a participant that reads slots, on the way down.
+    [[nodiscard]] BLINK_DEVICE_CODE T* down_slot(int participant, std::uint32_t c) const {
+        return slot(participant, call->slot_rows - 1, c);
+    }
+
+    /// Chunk `c` of the result, where this participant's parent has stored it.
     [[nodiscard]] BLINK_DEVICE_CODE const T* result(std::uint32_t c) const {
-        return is_relay(rank) ? down_slot(rank, c) : call->out[rank] + out_begin + chunk_offset(c);
+        return reads_slots(rank) ? down_slot(rank, c) : call->out[rank] + out_begin + chunk_offset(c);
     }
 
-    /// Where results for `reader` are stored: its output at element 0, or a relay's ring of slots.
+    /// Where results for `reader` are stored: its output at element 0, or its ring of slots.
     [[nodiscard]] BLINK_DEVICE_CODE T* place_at(int reader) const {
-        return is_relay(reader) ? down_slot(reader, 0) : call->out[reader];
+        return reads_slots(reader) ? down_slot(reader, 0) : call->out[reader];
     }
 
     /// One thread waits until chunk `c` may be stored where `reader` reads: into its output once it is in this call.
     [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_reader(int reader, std::uint32_t c) const {
         const std::uint64_t* const flag = &flags_of(rank).output_ready[reader];
-        if (is_relay(reader)) { return wait(flag, emptied_before(c), awaited::room, reader, c); }
+        if (reads_slots(reader)) { return wait(flag, emptied_before(c), awaited::room, reader, c); }
         return c > 0 || wait(flag, 0, awaited::readiness, reader, c);
     }
 
@@ -103,7 +110,7 @@ struct block_context {
     }
 };
 
-/// What a chunk's result is stored to: outputs, and at relays slots.
+/// What a chunk's result is stored to: outputs, or slots of those who read slots.
 /// @param outputs see `block_context::place_at`
 /// @param own 1 where the first output is this rank's own, for which there is no reader
 template <class Context, class T>
@@ -113,7 +120,7 @@ BLINK_DEVICE_CODE inline void set_outputs(chunk_io<T>& io, const Context& at, T*
     io.output_offset = at.out_begin + at.chunk_offset(c);
     io.ring_offset = std::size_t{c % at.call->slots_per_child} * at.call->chunk_elements;
     io.targets = own + readers.count;
-    for (int i = 0; i < readers.count; ++i) { io.staged |= (at.is_relay(readers[i]) ? 1U : 0U) << (own + i); }
+    for (int i = 0; i < readers.count; ++i) { io.staged |= (at.reads_slots(readers[i]) ? 1U : 0U) << (own + i); }
 }
 
 /// True where all outputs can be stored to in full vectors; slots always can.
@@ -122,7 +129,7 @@ template <class Context, class T>
                                                          const rank_list& readers) {
     bool wide = own == 0 || aligned(outputs[0] + at.out_begin);
     for (int i = 0; i < readers.count; ++i) {
-        wide = wide && (at.is_relay(readers[i]) || aligned(outputs[own + i] + at.out_begin));
+        wide = wide && (at.reads_slots(readers[i]) || aligned(outputs[own + i] + at.out_begin));
     }
     return wide;
 }
@@ -192,9 +199,10 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
 }
 
 /// The way down, on everyone but the root: wait for the parent's stores, pass them on.
+/// @param own 1 where the first output is this rank's own, which the results do not reach by themselves
 template <class Context, class Group, class T>
 BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, int parent, const rank_list& children,
-                                       T* const* outputs) {
+                                       T* const* outputs, int own) {
     const tree_call<T>& call = *at.call;
     block_flags& mine = at.flags_of(at.rank);
     if (group.thread == 0) {
@@ -202,8 +210,9 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
         at.machine.store(&at.flags_of(parent).output_ready[at.rank], flag_value(at.number, 0));
     }
 
-    const bool relay = at.is_relay(at.rank);
-    const bool wide = (relay || aligned(call.out[at.rank] + at.out_begin)) && wide_outputs(at, outputs, 0, children);
+    const bool grants_room = at.reads_slots(at.rank);
+    const bool wide =
+        (grants_room || aligned(call.out[at.rank] + at.out_begin)) && wide_outputs(at, outputs, own, children);
 
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
         bool ok = true;
@@ -213,11 +222,11 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
             ok = at.wait_for_reader(children[group.thread - 1], c);
         }
         if (!group.all(ok)) { return; }
-        if (children.count == 0) { continue; }
+        if (own + children.count == 0) { continue; }
 
         chunk_io<T> io{};
         io.own = at.result(c);
-        set_outputs(io, at, outputs, 0, children, c);
+        set_outputs(io, at, outputs, own, children, c);
         combine_chunk(group, at.chunk_size(c), io, wide, first_of_two{}, 0);
 
         group.sync();
@@ -227,7 +236,7 @@ BLINK_DEVICE_CODE inline void run_down(const Context& at, const Group& group, in
                 const int child = children[group.thread];
                 at.carry(child, false, c);
                 at.machine.store(&at.flags_of(child).result_arrived[at.rank], flag_value(at.number, c + 1));
-            } else if (relay && group.thread == children.count) {
+            } else if (grants_room && group.thread == children.count) {
                 at.machine.store(&at.flags_of(parent).output_ready[at.rank], flag_value(at.number, c + 1));
             }
         }
@@ -268,9 +277,11 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
     const rank_list readers =
         call.down ? broadcast_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
 
-    // A root stores to its own output, unless that is its input unchanged, and to those of its readers.
-    T* const kept = is_root ? call.out[at.rank] : nullptr;
-    const bool unchanged = !call.up && kept + at.out_begin == call.in[at.rank] + at.in_begin;
+    // A root stores to its own output, unless that is its input unchanged, and to those of its readers; so does a rank
+    // that has a result in its slots.
+    const bool unloads = call.staged && receives_result && !relay;
+    T* const kept = is_root || unloads ? call.out[at.rank] : nullptr;
+    const bool unchanged = is_root && !call.up && kept + at.out_begin == call.in[at.rank] + at.in_begin;
     const int own = kept != nullptr && !unchanged ? 1 : 0;
     if (machine.thread() == 0) {
         if (own == 1) { outputs[0] = kept; }
@@ -281,13 +292,14 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
     // Without contributions only the root has anything to send; a leaf on the way down only polls, for which a warp
     // is enough.
     const int threads = machine.threads();
-    const int up_threads = !sends_up ? 0 : !receives_result ? threads : readers.count > 0 ? threads / 2 : threads - 32;
+    const bool moves_result = readers.count > 0 || unloads;
+    const int up_threads = !sends_up ? 0 : !receives_result ? threads : moves_result ? threads / 2 : threads - 32;
     if (machine.thread() < up_threads) {
         const auto group = machine.make_group(0, 0, up_threads);
-        run_up(at, group, schedule, outputs, own, is_root ? readers : rank_list{}, op);
+        run_up(at, group, schedule, outputs, is_root ? own : 0, is_root ? readers : rank_list{}, op);
     } else if (receives_result) {
         const auto group = machine.make_group(1, up_threads, threads - up_threads);
-        run_down(at, group, down_parent, readers, outputs);
+        run_down(at, group, down_parent, readers, outputs, own);
     }
     machine.sync();
     if (machine.thread() == 0) { at.flags_of(at.rank).call = at.number; }

@@ -6,6 +6,7 @@
 
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/start_kernel.cuh>
 #include <blink/execute/cuda/tree_block.hpp>
 
 namespace blink::cuda {
@@ -18,6 +19,7 @@ __global__ void __launch_bounds__(block_threads, 2)
     tree_kernel(const __grid_constant__ tree_call<T> call, const __grid_constant__ Schedule schedule, const Op op,
                 const Machine machine) {
     __shared__ T* outputs[max_ranks + 1];
+    take_turn();
     tree_block(machine, call, schedule, op, outputs);
 }
 

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tune.hpp"
+
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace blink_perf {
+
+namespace {
+
+constexpr double tie = 1.02; ///< times as long is no difference
+
+/// The last of `sizes` up to which `how` keeps up with chunks; 0 where it does not at the first.
+std::size_t keeps_up_to(blink::protocol how, const std::vector<std::size_t>& sizes, const std::vector<double>& chunks,
+                        const tuning_measure& measure) {
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        const double seconds = measure({.bytes = sizes[i], .how = how});
+        if (seconds < 0 || seconds > tie * chunks[i]) { break; }
+        last = sizes[i];
+    }
+    return last;
+}
+
+} // namespace
+
+blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& measure) {
+    blink::tuning found;
+    std::vector<std::size_t> sizes;
+    std::vector<double> chunks;
+    for (std::size_t bytes = 1U << 10; bytes <= 2U << 20; bytes *= 2) {
+        sizes.push_back(bytes);
+        chunks.push_back(measure({.bytes = bytes}));
+    }
+    found.lines_up_to = keeps_up_to(blink::protocol::lines, sizes, chunks, measure);
+    found.all_pairs_up_to =
+        keeps_up_to(blink::protocol::all_pairs, sizes, chunks, measure) * static_cast<std::size_t>(ranks - 1);
+
+    std::vector<std::pair<int, double>> by_blocks;
+    double best = -1;
+    for (const int blocks : {8, 16, 32, 64, 96, 128}) {
+        const double seconds = measure({.bytes = largest, .blocks = blocks});
+        if (seconds < 0) { continue; }
+        by_blocks.emplace_back(blocks, seconds);
+        if (best < 0 || seconds < best) { best = seconds; }
+    }
+    for (const auto& [blocks, seconds] : by_blocks) {
+        if (seconds <= tie * best) {
+            found.most_blocks = blocks;
+            break;
+        }
+    }
+
+    best = -1;
+    for (std::size_t bytes = 16U << 10; bytes <= 256U << 10; bytes *= 2) {
+        const double seconds = measure({.bytes = largest, .blocks = found.most_blocks, .chunk_bytes = bytes});
+        if (seconds < 0 || (best >= 0 && seconds >= best)) { continue; }
+        best = seconds;
+        found.most_chunk_bytes = bytes;
+    }
+    return found;
+}
+
+} // namespace blink_perf

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "tune_gpus.hpp"
+
+#include <blink/core/error.hpp>
+#include <blink/core/json.hpp>
+#include <blink/core/tuning_file.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "session.hpp"
+#include "table.hpp"
+#include "tune.hpp"
+
+namespace blink_perf {
+
+namespace {
+
+/// Measures single points, each over a group of its own, and tells of them.
+class point_meter {
+  public:
+    explicit point_meter(const options& o) : asked_(o) {}
+
+    double operator()(const tuning_point& p) {
+        if (session_ == nullptr || p.blocks != blocks_) {
+            options with_blocks = asked_;
+            with_blocks.blocks = blocks_ = p.blocks;
+            session_.reset(); // two groups at once would share the GPUs' memory
+            session_ = make_cuda_session(with_blocks);
+        }
+        job j;
+        j.data.ranks = session_->ranks();
+        j.count = j.data.count = p.bytes / size_of(j.type);
+        j.check = asked_.check;
+        j.iterations = asked_.iterations;
+        j.warmup = asked_.warmup;
+        j.graphs = std::max(asked_.graphs, 10);
+        j.how = p.how;
+        j.chunk = p.chunk_bytes;
+        double seconds = -1;
+        try {
+            const outcome o = session_->measure(j);
+            if (o.wrong.value_or(0) + o.out_of_bounds > 0) { return -1; } // fast and wrong is no choice
+            seconds = median(o.samples);
+        } catch (const blink::usage_error&) { // this protocol cannot carry so much
+        }
+        std::cout << formatted("%12zu  %-9s  %6d  %9zu  %12.2f\n", p.bytes, std::string(to_string(p.how)).c_str(),
+                               p.blocks, p.chunk_bytes, seconds * 1e6)
+                  << std::flush;
+        return seconds;
+    }
+    [[nodiscard]] int ranks() { return (*this)({.bytes = 4}) >= 0 ? session_->ranks() : 0; }
+    [[nodiscard]] std::string machine() const { return session_->rank_lines().front(); }
+
+  private:
+    const options& asked_;
+    std::unique_ptr<session> session_;
+    int blocks_ = 0;
+};
+
+} // namespace
+
+void tune_gpus(const options& o) {
+    std::cout << "#      bytes  protocol   blocks      chunk     time (us)\n";
+    point_meter meter(o);
+    const int ranks = meter.ranks();
+    const blink::tuning found = find_tuning(ranks, 64U << 20, std::ref(meter));
+    blink::json::object text{{"measured_on", std::to_string(ranks) + " ranks, rank 0 on " + meter.machine()}};
+    const blink::json::value values = blink::to_json(found);
+    for (const auto& member : values.as_object()) { text.push_back(member); }
+    std::ofstream file(o.tune);
+    file << blink::json::value(text).dump(2) << "\n" << std::flush;
+    if (!file) { throw blink::usage_error("--tune " + o.tune + ": cannot write this file"); }
+    std::cout << blink::json::value(text).dump(2) << "\n";
+}
+
+} // namespace blink_perf

@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What is measured of a machine, not planned: from which size on which protocol is the fastest, and the like.
+#pragma once
+
+#include <cstddef>
+
+namespace blink {
+
+/// Choices of the CUDA executor where the user leaves them open. All ranks must have the same. The built-in values were
+/// measured with 2 to 8 virtual ranks that share one H200; `blink-perf --tune` measures those of another machine.
+struct tuning {
+    std::size_t lines_up_to = 256u << 10;     ///< bytes of the larger buffer; up to there lines beat chunks
+    std::size_t all_pairs_up_to = 256u << 10; ///< bytes, times the ranks that each rank sends to
+    std::size_t most_chunk_bytes = 64u << 10; ///< of a thread block's chunk, where nobody asks for another size
+    int most_blocks = 128;                    ///< thread blocks of a rank
+
+    friend bool operator==(const tuning&, const tuning&) = default;
+};
+
+} // namespace blink
