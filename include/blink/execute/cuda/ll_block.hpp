@@ -121,11 +121,13 @@ struct ll_context {
 
     /// The total, finished and rounded.
     template <class Op>
-    [[nodiscard]] BLINK_DEVICE_CODE ll_unit<T> complete(const Op& op, std::uint64_t u, accumulator<Op> total) const {
+    [[nodiscard]] BLINK_DEVICE_CODE ll_unit<T> complete(const Op& op, std::uint64_t u,
+                                                        const accumulator<Op>& total) const {
+        accumulator<Op> finished = total;
         if constexpr (finishing_operator<Op, T>) {
-            each_filled(u, [&](int i) { total.v[i] = finish(op, total.v[i], call->ranks); });
+            each_filled(u, [&](int i) { finished.v[i] = finish(op, total.v[i], call->ranks); });
         }
-        return converted<T>(total);
+        return converted<T>(finished);
     }
 
   private:
