@@ -39,16 +39,23 @@ struct memory {
     std::uint64_t words[1 + max_ranks] = {};
 };
 
-/// Buffers of one call: random inputs, poisoned outputs, apart or in place, off their alignment by `offset` elements.
+/// Buffers of one call: inputs, poisoned outputs, apart or in place, off their alignment by `offset` elements.
 template <class T>
 struct buffers {
-    buffers(std::mt19937& random, const schedule& s, std::size_t count, bool in_place, std::size_t offset) {
+    /// Random whole numbers.
+    buffers(std::mt19937& random, const schedule& s, std::size_t count, bool in_place, std::size_t offset)
+        : buffers([&random](std::size_t, std::size_t) { return static_cast<T>(random() % 1000); }, s, count, in_place,
+                  offset) {}
+
+    /// @param make `make(rank, i)` is element i of a rank
+    template <class Make>
+    buffers(const Make& make, const schedule& s, std::size_t count, bool in_place, std::size_t offset) {
         const auto n = static_cast<std::size_t>(s.ranks);
         const std::size_t in_count = input_count(s.kind, s.ranks, count);
         const std::size_t out_count = output_count(s.kind, s.ranks, count);
         for (std::size_t r = 0; r < n; ++r) {
             original.emplace_back(in_count);
-            for (T& x : original.back()) { x = static_cast<T>(random() % 1000); }
+            for (std::size_t i = 0; i < in_count; ++i) { original.back()[i] = make(r, i); }
             memory.emplace_back(in_count + offset);
             memory.emplace_back(out_count + offset);
             for (auto m = memory.end() - 2; m != memory.end(); ++m) {
@@ -101,10 +108,10 @@ tree_call<T> seen_by(tree_call<T> call, int rank) {
 
 /// One participant enters a call, as the kernel on its GPU does.
 /// @param s the schedule of all participants
-template <class T>
-void enter(tree_call<T> call, const schedule& s, int participant, int blocks) {
+template <class T, class Op = sum>
+void enter(tree_call<T> call, const schedule& s, int participant, int blocks, const Op& op = {}) {
     call.local_ranks[0] = static_cast<std::uint8_t>(participant);
-    run_kernel(call, to_runtime_schedule(s), sum{}, blocks, 1, threads_per_block);
+    run_kernel(call, to_runtime_schedule(s), op, blocks, 1, threads_per_block);
 }
 
 /// Holds every element of every output against the exact result.

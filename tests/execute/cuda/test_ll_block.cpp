@@ -15,51 +15,12 @@
 #include <thread>
 #include <vector>
 
-#include "kernel_calls.hpp"
+#include "line_calls.hpp"
 #include "made_schedules.hpp"
 
 using namespace kernel_test;
 
 namespace {
-
-/// Lines and flags of a group of ranks.
-struct line_memory {
-    explicit line_memory(int ranks)
-        : flags(static_cast<std::size_t>(ranks), std::vector<ll_flags>(ll_max_blocks)),
-          lines(static_cast<std::size_t>(ranks), std::vector<ll_line>(ll_memory(ranks) / sizeof(ll_line))) {}
-
-    std::vector<std::vector<ll_flags>> flags;
-    std::vector<std::vector<ll_line>> lines;
-    std::uint64_t words[1 + max_ranks] = {};
-};
-
-template <class T>
-ll_call<T> make_call(const schedule& s, line_memory& m, buffers<T>& b, const call_shape& shape) {
-    ll_call<T> call{};
-    fill_frame<T>(call, s, shape, b.in, b.out);
-    for (std::size_t r = 0; r < m.flags.size(); ++r) {
-        call.flags[r] = m.flags[r].data();
-        call.lines[r] = m.lines[r].data();
-    }
-    call.abort = m.words;
-    call.faults = m.words + 1;
-    call.timeout_ns = 20'000'000'000;
-    return call;
-}
-
-/// One rank enters a call, over the trees of `s` or, without them, from each rank to each other.
-template <class T>
-void enter_ll(ll_call<T> call, const schedule& s, bool trees, int rank, int blocks) {
-    call.local_ranks[0] = static_cast<std::uint8_t>(rank);
-    call.straight = !trees;
-    const runtime_schedule form = to_runtime_schedule(s);
-    run_blocks(blocks, 1, threads_per_block,
-               [&](const thread_machine& machine, const block_state&) { ll_block(machine, call, form, sum{}); });
-}
-
-schedule one_lane(int ranks) {
-    return {collective::allreduce, ranks, 0, {lane{0, 1.0, std::vector<role>(static_cast<std::size_t>(ranks))}}};
-}
 
 /// Calls follow each other on every rank without waiting for the other ranks.
 template <class T>

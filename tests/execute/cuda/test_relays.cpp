@@ -25,8 +25,10 @@ plan relayed_plan(const std::vector<int>& gpus, const std::vector<int>& relays, 
 }
 
 /// Calls over the plan's relays, each participant on a thread of its own and never waiting for the others.
-template <class T>
-void run_calls(const plan& p, std::mt19937& random, const std::vector<std::size_t>& counts) {
+/// @param factor what the operator multiplies each contribution by
+template <class T, class Op = sum>
+void run_calls(const plan& p, std::mt19937& random, const std::vector<std::size_t>& counts, const Op& op = {},
+               T factor = 1) {
     const relayed_schedule relayed = with_relay_stops(p.schedule, p.fabric, static_cast<int>(p.relays.size()));
     const int participants = relayed.participants.ranks;
     REQUIRE(participants > relayed.ranks);
@@ -48,13 +50,18 @@ void run_calls(const plan& p, std::mt19937& random, const std::vector<std::size_
         for (int v = 0; v < participants; ++v) {
             streams.emplace_back([&, v] {
                 for (std::size_t c = 0; c < calls.size(); ++c) {
-                    enter(calls[c], relayed.participants, v, shapes[c].blocks);
+                    enter(calls[c], relayed.participants, v, shapes[c].blocks, op);
                 }
             });
         }
     }
     CHECK(m.words[0] == 0);
-    for (std::size_t c = 0; c < counts.size(); ++c) { check_result(p.schedule, data[c], counts[c]); }
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+        for (auto& of_rank : data[c].original) {
+            for (T& x : of_rank) { x *= factor; }
+        }
+        check_result(p.schedule, data[c], counts[c]);
+    }
 }
 
 } // namespace
@@ -73,6 +80,14 @@ TEST_CASE("two ranks over one relay: rings of slots are reused many times") {
     for (const collective kind : {collective::allreduce, collective::broadcast, collective::reduce}) {
         run_calls<double>(relayed_plan({1, 4}, {0}, kind, 0), random, {4000, 4001});
     }
+}
+
+TEST_CASE("relays multiply nothing, neither on the way up nor down") {
+    std::mt19937 random(14);
+    for (const collective kind : {collective::allreduce, collective::reduce, collective::reduce_scatter}) {
+        run_calls<std::int32_t>(relayed_plan({1, 4, 6}, {0, 2, 3, 5, 7}, kind, 1), random, {1501}, premul_sum{3}, 3);
+    }
+    run_calls<std::int32_t>(relayed_plan({1, 4}, {0}, collective::broadcast, 0), random, {1501}, premul_sum{3});
 }
 
 TEST_CASE("every stop carries the bytes of its lanes, and a missing relay is named by its number") {

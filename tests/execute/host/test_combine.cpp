@@ -7,6 +7,7 @@
 #include <string>
 
 using blink::host::combine;
+using blink::host::operand;
 
 namespace {
 
@@ -18,7 +19,7 @@ constexpr auto then = [](long a, long b) { return 3 * a + b; };
 TEST_CASE("operands are combined from the left, whole blocks and rest alike") {
     for (const std::size_t count : {0, 1, 7, 8, 9, 100}) {
         std::vector<long> a(count, 1), b(count, 2), c(count, 5), to(count + 1, -1);
-        combine<false>(to.data(), std::vector<const long*>{a.data(), b.data(), c.data()}, count, then, 3);
+        combine<false>(to.data(), std::vector<operand<long>>{{a.data()}, {b.data()}, {c.data()}}, count, then, 3);
         for (std::size_t i = 0; i < count; ++i) { CHECK(to[i] == (1 * 3 + 2) * 3 + 5); }
         CHECK(to[count] == -1);
     }
@@ -27,9 +28,9 @@ TEST_CASE("operands are combined from the left, whole blocks and rest alike") {
 TEST_CASE("the result may take the place of any operand") {
     for (std::size_t place = 0; place < 4; ++place) {
         std::vector<std::vector<long>> x;
-        std::vector<const long*> operands;
+        std::vector<operand<long>> operands;
         for (long k = 0; k < 4; ++k) { x.emplace_back(100, k + 1); }
-        for (const auto& v : x) { operands.push_back(v.data()); }
+        for (const auto& v : x) { operands.push_back({v.data()}); }
         combine<false>(x[place].data(), operands, 100, then, 4);
         for (const long value : x[place]) { CHECK(value == ((1 * 3 + 2) * 3 + 3) * 3 + 4); }
     }
@@ -37,13 +38,13 @@ TEST_CASE("the result may take the place of any operand") {
 
 TEST_CASE("finish is applied once, where it is asked for, and for a single operand too") {
     std::vector<int> a(33, 10), b(33, 11), to(33);
-    combine<true>(to.data(), std::vector<const int*>{a.data(), b.data()}, 33, blink::avg{}, 2);
+    combine<true>(to.data(), std::vector<operand<int>>{{a.data()}, {b.data()}}, 33, blink::avg{}, 2);
     CHECK(to == std::vector<int>(33, 10));
-    combine<false>(to.data(), std::vector<const int*>{a.data(), b.data()}, 33, blink::avg{}, 2);
+    combine<false>(to.data(), std::vector<operand<int>>{{a.data()}, {b.data()}}, 33, blink::avg{}, 2);
     CHECK(to == std::vector<int>(33, 21));
-    combine<true>(to.data(), std::vector<const int*>{a.data()}, 33, blink::avg{}, 5);
+    combine<true>(to.data(), std::vector<operand<int>>{{a.data()}}, 33, blink::avg{}, 5);
     CHECK(to == std::vector<int>(33, 2));
-    combine<true>(to.data(), std::vector<const int*>{b.data()}, 33, blink::sum{}, 5);
+    combine<true>(to.data(), std::vector<operand<int>>{{b.data()}}, 33, blink::sum{}, 5);
     CHECK(to == b);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// The arithmetic of a hop: one chunk of own elements, combined with those of the children, stored to every target.
+/// The arithmetic of a hop: one chunk of own elements, combined with those of the children, stored to every target. The
+/// sum of all of them is formed in the operator's accumulator and rounded once.
 #pragma once
 
 #include <blink/core/config.hpp>
@@ -25,6 +26,7 @@ struct first_of_two {
 template <class T>
 struct chunk_io {
     const T* own;
+    int contributor;        ///< rank whose input `own` is; `no_contributor` where it is only passed on
     const std::byte* slots; ///< partial result of the first child
     std::size_t next_child; ///< bytes from one child's slot to the next child's
     int children;
@@ -48,15 +50,23 @@ struct chunk_io {
 template <int Width, int Unroll, class T, class Op>
 BLINK_DEVICE_CODE inline void combine_vectors(std::uint32_t first, std::uint32_t stride, const chunk_io<T>& io,
                                               const Op& op, int finish_ranks) {
-    vector<T, Width> total[Unroll];
+    using wide = accumulator_of<Op, T>;
+    vector<wide, Width> total[Unroll];
     BLINK_UNROLL
-    for (int u = 0; u < Unroll; ++u) { total[u] = load<Width>(io.own, first + u * stride); }
+    for (int u = 0; u < Unroll; ++u) { total[u] = converted<wide>(load<Width>(io.own, first + u * stride)); }
+    if constexpr (preparing_operator<Op, T>) {
+        BLINK_UNROLL
+        for (int u = 0; u < Unroll; ++u) {
+            BLINK_UNROLL
+            for (int i = 0; i < Width; ++i) { total[u].v[i] = prepare(op, total[u].v[i], io.contributor); }
+        }
+    }
     for (int c = 0; c < io.children; ++c) {
         vector<T, Width> partial[Unroll];
         BLINK_UNROLL
         for (int u = 0; u < Unroll; ++u) { partial[u] = load<Width>(io.child(c), first + u * stride); }
         BLINK_UNROLL
-        for (int u = 0; u < Unroll; ++u) { combine(op, total[u], partial[u]); }
+        for (int u = 0; u < Unroll; ++u) { combine(op, total[u], converted<wide>(partial[u])); }
     }
     if constexpr (finishing_operator<Op, T>) {
         if (finish_ranks > 0) {
@@ -67,11 +77,20 @@ BLINK_DEVICE_CODE inline void combine_vectors(std::uint32_t first, std::uint32_t
             }
         }
     }
+    vector<T, Width> result[Unroll];
+    BLINK_UNROLL
+    for (int u = 0; u < Unroll; ++u) { result[u] = converted<T>(total[u]); }
     for (int t = 0; t < io.targets; ++t) {
         BLINK_UNROLL
-        for (int u = 0; u < Unroll; ++u) { store<Width>(io.target(t), first + u * stride, total[u]); }
+        for (int u = 0; u < Unroll; ++u) { store<Width>(io.target(t), first + u * stride, result[u]); }
     }
 }
+
+/// Vectors that a thread combines together: fewer where they become wider, so that the totals stay in registers.
+template <class T, class Op>
+inline constexpr int unroll_of = sizeof(accumulator_of<Op, T>) <= sizeof(T)       ? 4
+                                 : sizeof(accumulator_of<Op, T>) <= 2 * sizeof(T) ? 2
+                                                                                  : 1;
 
 /// Elements [from, to) of a chunk, `Width` at a time; both are multiples of `Width`.
 template <int Width, int Unroll, class Group, class T, class Op>
@@ -88,16 +107,23 @@ BLINK_DEVICE_CODE inline void combine_range(const Group& group, std::uint32_t fr
     }
 }
 
-/// A chunk of `n` elements. `wide`: every pointer is 16-byte aligned.
+/// A chunk of `n` elements. What is only passed on keeps its bits, whatever the accumulator.
+/// @param wide every pointer is 16-byte aligned
 template <class Group, class T, class Op>
 BLINK_DEVICE_CODE inline void combine_chunk(const Group& group, std::uint32_t n, const chunk_io<T>& io, bool wide,
                                             const Op& op, int finish_ranks) {
+    if constexpr (!keeps_single<Op, T>) {
+        const bool prepares = preparing_operator<Op, T> && io.contributor != no_contributor;
+        if (io.children == 0 && finish_ranks == 0 && !prepares) {
+            return combine_chunk(group, n, io, wide, first_of_two{}, 0);
+        }
+    }
     constexpr int width = full_width<T>;
     std::uint32_t done = 0;
     if constexpr (width > 1) {
         if (wide) {
             done = n / width * width;
-            combine_range<width, 4>(group, 0, done, io, op, finish_ranks);
+            combine_range<width, unroll_of<T, Op>>(group, 0, done, io, op, finish_ranks);
         }
     }
     combine_range<1, 1>(group, done, n, io, op, finish_ranks);

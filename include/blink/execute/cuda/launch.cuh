@@ -88,6 +88,7 @@ template <element T, reduction_operator<T> Op, device_schedule Form, class Machi
 void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
             std::size_t chunk_bytes, const Machine& machine = {}) {
+    check_operator(op, s.ranks);
     const auto kernel = tree_kernel<T, Op, Form, Machine>;
     const auto participants = static_cast<int>(memory.flags.size());
     shape_limits limits{memory.blocks == 0 ? memory.tuned.most_blocks : memory.blocks, memory.slot_memory, chunk_bytes,

@@ -85,7 +85,7 @@ struct ll_context {
         const T* const from = call->in[rank] + part.in_begin;
         const int n = filled(u);
         if (wide_in && n == ll_unit_elements<T>) { return load<ll_unit_elements<T>>(from, u); }
-        ll_unit<T> x;
+        ll_unit<T> x{};
         for (int i = 0; i < n; ++i) { x.v[i] = from[u * ll_unit_elements<T> + static_cast<unsigned>(i)]; }
         return x;
     }
@@ -97,24 +97,46 @@ struct ll_context {
         for (int i = 0; i < n; ++i) { to[u * ll_unit_elements<T> + static_cast<unsigned>(i)] = x.v[i]; }
     }
 
+    /// Unit `u` in which `Op` combines.
+    template <class Op>
+    using accumulator = vector<accumulator_of<Op, T>, ll_unit_elements<T>>;
+
+    /// This rank's own input, ready to be combined.
+    template <class Op>
+    [[nodiscard]] BLINK_DEVICE_CODE accumulator<Op> contribution(const Op& op, std::uint64_t u) const {
+        accumulator<Op> own = converted<accumulator_of<Op, T>>(input(u));
+        if constexpr (preparing_operator<Op, T>) {
+            each_filled(u, [&](int i) { own.v[i] = prepare(op, own.v[i], rank); });
+        }
+        return own;
+    }
+
     /// `into` combined with `with`, in the elements that are filled.
     template <class Op>
-    BLINK_DEVICE_CODE void add(const Op& op, std::uint64_t u, ll_unit<T>& into, const ll_unit<T>& with) const {
+    BLINK_DEVICE_CODE void add(const Op& op, std::uint64_t u, accumulator<Op>& into, const ll_unit<T>& with) const {
+        using wide = accumulator_of<Op, T>;
+        const accumulator<Op> other = converted<wide>(with);
+        each_filled(u, [&](int i) { into.v[i] = static_cast<wide>(op(into.v[i], other.v[i])); });
+    }
+
+    /// The total, finished and rounded.
+    template <class Op>
+    [[nodiscard]] BLINK_DEVICE_CODE ll_unit<T> complete(const Op& op, std::uint64_t u,
+                                                        const accumulator<Op>& total) const {
+        accumulator<Op> finished = total;
+        if constexpr (finishing_operator<Op, T>) {
+            each_filled(u, [&](int i) { finished.v[i] = finish(op, total.v[i], call->ranks); });
+        }
+        return converted<T>(finished);
+    }
+
+  private:
+    template <class Function>
+    BLINK_DEVICE_CODE void each_filled(std::uint64_t u, const Function& f) const {
         const int n = filled(u);
         BLINK_UNROLL
         for (int i = 0; i < ll_unit_elements<T>; ++i) {
-            if (i < n) { into.v[i] = static_cast<T>(op(into.v[i], with.v[i])); }
-        }
-    }
-
-    template <class Op>
-    BLINK_DEVICE_CODE void complete(const Op& op, std::uint64_t u, ll_unit<T>& total) const {
-        if constexpr (finishing_operator<Op, T>) {
-            const int n = filled(u);
-            BLINK_UNROLL
-            for (int i = 0; i < ll_unit_elements<T>; ++i) {
-                if (i < n) { total.v[i] = finish(op, total.v[i], call->ranks); }
-            }
+            if (i < n) { f(i); }
         }
     }
 };
@@ -187,20 +209,25 @@ BLINK_DEVICE_CODE inline void ll_tree_block(const Machine& machine, const ll_cal
     const auto step = static_cast<std::uint64_t>(machine.threads());
     const auto first = static_cast<std::uint64_t>(machine.thread());
     for (std::uint64_t u = first; ok && (call.up || is_root) && u < at.units(); u += step) {
-        ll_unit<T> total = at.input(u);
-        for (int c = 0; ok && c < children.count; ++c) {
-            ll_unit<T> partial;
-            ok = at.receive(children[c], false, u, partial);
-            if (ok) { at.add(op, u, total, partial); }
+        ll_unit<T> result;
+        if (call.up) {
+            auto total = at.contribution(op, u);
+            for (int c = 0; ok && c < children.count; ++c) {
+                ll_unit<T> partial;
+                ok = at.receive(children[c], false, u, partial);
+                if (ok) { at.add(op, u, total, partial); }
+            }
+            if (!ok) { break; }
+            if (up_parent != no_rank) {
+                at.send(up_parent, false, u, converted<T>(total));
+                continue;
+            }
+            result = at.complete(op, u, total);
+        } else {
+            result = at.input(u); // as it is: nothing is combined
         }
-        if (!ok) { break; }
-        if (up_parent != no_rank) {
-            at.send(up_parent, false, u, total);
-            continue;
-        }
-        if (call.up) { at.complete(op, u, total); }
-        for (int r = 0; r < readers.count; ++r) { at.send(readers[r], true, u, total); }
-        if (keeps) { at.keep(u, total); }
+        for (int r = 0; r < readers.count; ++r) { at.send(readers[r], true, u, result); }
+        if (keeps) { at.keep(u, result); }
     }
     for (std::uint64_t u = first; ok && down_parent != no_rank && u < at.units(); u += step) {
         ll_unit<T> result;
@@ -224,21 +251,20 @@ BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_c
     bool ok = enter_lines(at, others);
     const auto step = static_cast<std::uint64_t>(machine.threads());
     for (auto u = static_cast<std::uint64_t>(machine.thread()); ok && u < at.units(); u += step) {
-        const ll_unit<T> own = at.input(u);
+        const ll_unit<T> own = converted<T>(at.contribution(op, u));
         for (int i = 0; i < others.count; ++i) { at.send(others[i], false, u, own); }
-        ll_unit<T> total = own;
+        auto total = converted<accumulator_of<Op, T>>(own);
         for (int r = 0; ok && r < call.ranks; ++r) {
             ll_unit<T> contribution = own;
             if (r != at.rank) { ok = at.receive(r, false, u, contribution); }
             if (r == 0) {
-                total = contribution;
+                total = converted<accumulator_of<Op, T>>(contribution);
             } else if (ok) {
                 at.add(op, u, total, contribution);
             }
         }
         if (!ok) { break; }
-        at.complete(op, u, total);
-        at.keep(u, total);
+        at.keep(u, at.complete(op, u, total));
     }
     leave_lines(at);
 }

@@ -169,6 +169,7 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
 
         chunk_io<T> io{};
         io.own = relay ? at.slot(at.rank, 0, c) : call.in[at.rank] + at.in_begin + at.chunk_offset(c);
+        io.contributor = call.up && !relay ? at.rank : no_contributor;
         io.children = relay ? 0 : children.count; // a relay has one child, and nothing to add to what it sends
         io.slots = reinterpret_cast<const std::byte*>(at.slot(at.rank, 0, c));
         io.next_child = static_cast<std::size_t>(call.slots_per_child) * call.slot_bytes;

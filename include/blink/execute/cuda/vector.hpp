@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace blink::cuda {
 
@@ -29,6 +30,19 @@ template <int Width, class T>
 template <int Width, class T>
 BLINK_DEVICE_CODE inline void store(T* base, std::size_t index, const vector<T, Width>& x) {
     reinterpret_cast<vector<T, Width>*>(base)[index] = x;
+}
+
+/// The same elements as another type: wider ones to be combined, or a total rounded back.
+template <class To, int Width, class From>
+[[nodiscard]] BLINK_DEVICE_CODE inline vector<To, Width> converted(const vector<From, Width>& x) {
+    if constexpr (std::is_same_v<To, From>) {
+        return x;
+    } else {
+        vector<To, Width> y;
+        BLINK_UNROLL
+        for (int i = 0; i < Width; ++i) { y.v[i] = static_cast<To>(x.v[i]); }
+        return y;
+    }
 }
 
 template <int Width, class T, class Op>

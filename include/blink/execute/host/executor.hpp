@@ -32,7 +32,7 @@ namespace blink::host {
 /// @param in, out buffers of `count` elements by rank, in place or apart; `in` of a reduce_scatter and `out` of an
 ///        allgather hold `count` elements for each rank
 /// @param op reduction operator; `no_operator` for a broadcast
-/// @throw usage_error before anything moves: see `check_buffers`
+/// @throw usage_error before anything moves: see `check_buffers`; or what the operator's `check` throws
 /// @throw timeout_error, aborted_error, or what the operator throws; the outputs are then undefined
 template <element T, collective_operator<T> Op>
 void execute(worker_pool& pool, const compiled_schedule& compiled, std::span<const T* const> in,
@@ -43,6 +43,7 @@ void execute(worker_pool& pool, const compiled_schedule& compiled, std::span<con
     if (reduces(s.kind) && std::same_as<Op, no_operator>) {
         throw usage_error(std::string(to_string(s.kind)) + ": an operator is needed");
     }
+    check_operator(op, s.ranks);
     if (count == 0) { return; }
 
     detail::chunk_queue queue(compiled, count, sizeof(T), options);
@@ -59,10 +60,12 @@ void execute(worker_pool& pool, const compiled_schedule& compiled, std::span<con
                                               : writable(p);
         };
         if constexpr (reduction_operator<Op, T>) {
-            std::vector<const T*> operands;
+            std::vector<operand<T>> operands;
             for (const combine_step& step : steps.up) {
                 operands.clear();
-                for (const place& p : step.operands) { operands.push_back(readable(p)); }
+                for (const place& p : step.operands) {
+                    operands.push_back({readable(p), p.in == place::kind::input ? p.index : no_contributor});
+                }
                 if (step.to.in == place::kind::output) {
                     combine<true>(writable(step.to), operands, c.count, op, s.ranks);
                 } else {
