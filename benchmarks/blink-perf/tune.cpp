@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tune.hpp"
 
-#include <array>
+#include <algorithm>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -12,16 +13,23 @@ namespace {
 
 constexpr double tie = 1.02; ///< times as long is no difference
 
-/// The last of `sizes` up to which `how` keeps up with chunks; 0 where it does not at the first.
-std::size_t keeps_up_to(blink::protocol how, const std::vector<std::size_t>& sizes, const std::vector<double>& chunks,
-                        const tuning_measure& measure) {
-    std::size_t last = 0;
+/// Up to which of `sizes` lines are taken, and up to which packets behind them; 0 where never.
+std::pair<std::size_t, std::size_t> reaches(blink::protocol lines, blink::protocol packets,
+                                            const std::vector<std::size_t>& sizes, const std::vector<double>& chunks,
+                                            const tuning_measure& measure) {
+    std::size_t lines_up_to = 0;
+    std::size_t packets_up_to = 0;
+    bool lines_lead = true;
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-        const double seconds = measure({.bytes = sizes[i], .how = how});
-        if (seconds < 0 || seconds > tie * chunks[i]) { break; }
-        last = sizes[i];
+        const double in_lines = measure({.bytes = sizes[i], .how = lines});
+        const double in_packets = measure({.bytes = sizes[i], .how = packets});
+        const auto keeps_up = [&](double seconds, double with) { return seconds >= 0 && seconds <= tie * with; };
+        lines_lead = lines_lead && keeps_up(in_lines, chunks[i]) && (in_packets < 0 || keeps_up(in_lines, in_packets));
+        if (lines_lead) { lines_up_to = sizes[i]; }
+        if (!lines_lead && !keeps_up(in_packets, chunks[i])) { break; }
+        packets_up_to = sizes[i];
     }
-    return last;
+    return {lines_up_to, packets_up_to};
 }
 
 } // namespace
@@ -34,9 +42,14 @@ blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& 
         sizes.push_back(bytes);
         chunks.push_back(measure({.bytes = bytes}));
     }
-    found.lines_up_to = keeps_up_to(blink::protocol::lines, sizes, chunks, measure);
-    found.all_pairs_up_to =
-        keeps_up_to(blink::protocol::all_pairs, sizes, chunks, measure) * static_cast<std::size_t>(ranks - 1);
+    const auto sent_to = static_cast<std::size_t>(ranks - 1);
+    using blink::protocol;
+    std::tie(found.lines_up_to, found.packets_up_to) =
+        reaches(protocol::lines, protocol::packets, sizes, chunks, measure);
+    std::tie(found.all_pairs_up_to, found.all_pairs_packets_up_to) =
+        reaches(protocol::all_pairs, protocol::all_pairs_packets, sizes, chunks, measure);
+    found.all_pairs_up_to *= sent_to;
+    found.all_pairs_packets_up_to *= sent_to;
 
     std::vector<std::pair<int, double>> by_blocks;
     double best = -1;

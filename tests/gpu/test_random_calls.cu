@@ -113,6 +113,10 @@ class caller {
         blink::options choices;
         if (below(3) == 0) { choices.chunk = blink::fixed_chunk{std::size_t{1024} << below(8)}; }
         if (below(3) == 0) { choices.how = blink::protocol::chunks; }
+        if (below(2) == 0 && c.count * sizeof(T) * shards <= 64u << 10) {
+            choices.how = c.kind == collective::allreduce && below(2) == 0 ? blink::protocol::all_pairs_packets
+                                                                           : blink::protocol::packets;
+        }
         const std::size_t times = 1 + below(2); // the same call twice in a row finds flags of its own
         for (std::size_t t = 0; t < (in_place ? 1 : times); ++t) {
             group_.run<T, Op>(c.kind, c.root, in, out, c.count, op, choices);

@@ -22,6 +22,10 @@ template <class T>
         list.push_back(blink::protocol::lines);
         if (kind == blink::collective::allreduce) { list.push_back(blink::protocol::all_pairs); }
     }
+    if (blink::cuda::travels_in_packets<T> && count < 10000) {
+        list.push_back(blink::protocol::packets);
+        if (kind == blink::collective::allreduce) { list.push_back(blink::protocol::all_pairs_packets); }
+    }
     return list;
 }
 

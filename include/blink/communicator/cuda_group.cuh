@@ -170,12 +170,14 @@ class cuda_group {
         cuda::runtime_schedule form;            ///< of the ranks, and of the relays' stops where there is a room
         std::unique_ptr<cuda::relay_room> room; ///< for relays; null without
         bool all_pairs_joined = false;          ///< by hops of the plan's fabric
+        bool packets_whole = false;             ///< on all hops of the fabric
     };
 
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
 
-    /// Enqueues the call in lines where that was asked for, or promises to be faster; false where it did not.
-    /// @throw usage_error where lines were asked for that cannot carry the call
+    /// Enqueues the call in lines or packets where that was asked for, or promises to be faster; false where it did
+    /// not.
+    /// @throw usage_error where a protocol was asked for that cannot carry the call
     template <class T, class Op>
     bool launch_short(protocol how, const prepared& entry, std::span<const T* const> in, std::span<T* const> out,
                       std::size_t count, const Op& op) {
@@ -183,21 +185,30 @@ class cuda_group {
         if constexpr (cuda::travels_in_lines<T>) {
             const std::size_t bytes = count * sizeof(T) * (is_sharded(s.kind) ? static_cast<std::size_t>(size()) : 1);
             const bool can_go_straight = s.kind == collective::allreduce && entry.room == nullptr && all_reach_all();
-            const protocol chosen = cuda::choose_protocol(how, bytes, size(), can_go_straight && entry.all_pairs_joined,
-                                                          resources_->memory().tuned);
-            if (chosen == protocol::chunks) { return false; }
-            const bool straight = chosen == protocol::all_pairs;
-            if (straight ? can_go_straight : entry.room == nullptr) {
-                const schedule& lanes = straight ? one_lane_ : s;
-                if (const auto shape = cuda::ll_shape_on<T, Op, cuda::runtime_schedule>(
-                        lanes, count, resources_->devices(), resources_->memory())) {
-                    cuda::launch_lines<T>(lanes, *shape, entry.form, straight, in, out, op, resources_->devices(),
-                                          resources_->memory());
+            const protocol chosen =
+                cuda::choose_protocol(how, bytes, size(), can_go_straight && entry.all_pairs_joined,
+                                      cuda::travels_in_packets<T> && entry.packets_whole, resources_->memory().tuned);
+            const bool straight = chosen == protocol::all_pairs || chosen == protocol::all_pairs_packets;
+            if (chosen != protocol::chunks && (straight ? can_go_straight : entry.room == nullptr)) {
+                const auto over = [&]<class Wire>(Wire) {
+                    const schedule& lanes = straight ? one_lane_ : s;
+                    const auto shape = cuda::ll_shape_on<Wire, T, Op, cuda::runtime_schedule>(
+                        lanes, count, resources_->devices(), resources_->memory());
+                    if (!shape) { return false; }
+                    cuda::launch_short<Wire, T>(lanes, *shape, entry.form, straight, in, out, op, resources_->devices(),
+                                                resources_->memory());
+                    return true;
+                };
+                if (chosen == protocol::packets || chosen == protocol::all_pairs_packets) {
+                    if constexpr (cuda::travels_in_packets<T>) {
+                        if (entry.packets_whole && over(cuda::packet_wire{})) { return true; }
+                    }
+                } else if (over(cuda::line_wire{})) {
                     return true;
                 }
             }
         }
-        if (how == protocol::lines || how == protocol::all_pairs) { refuse(how, s, count, sizeof(T)); }
+        if (how != protocol::automatic && how != protocol::chunks) { refuse(how, s, count, sizeof(T)); }
         return false;
     }
 
@@ -206,7 +217,8 @@ class cuda_group {
             "protocol " + std::string(to_string(how)) + " cannot carry a " + std::string(to_string(s.kind)) + " of " +
             std::to_string(count) + " elements of " + std::to_string(element_bytes) + " bytes among " +
             std::to_string(size()) +
-            " ranks: it is too long, the elements do not tile eight bytes, or not all ranks reach each other");
+            " ranks: it is too long, the elements do not tile eight bytes, not all ranks reach each other, or packets "
+            "would cross other links than NVLink");
     }
 
     /// True where kernels of every rank may store into the memory of every other.
@@ -237,9 +249,10 @@ class cuda_group {
         const int wanted = is_rooted(kind) ? root : 0;
         const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon, p.relays};
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false};
+        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false, false};
         verify(entry.made.schedule);
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
+        entry.packets_whole = cuda::carries_packets(entry.made.fabric);
         relayed_schedule relayed =
             with_relay_stops(entry.made.schedule, entry.made.fabric, static_cast<int>(p.relays.size()));
         if (relayed.relays.empty()) {

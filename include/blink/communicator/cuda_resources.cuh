@@ -10,6 +10,7 @@
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/fault.hpp>
 #include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/cuda/packet.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -32,8 +33,8 @@ namespace blink::cuda {
     return count;
 }
 
-/// Streams, flags, slots and lines of the ranks of one process. Device memory a rank: 32 MiB of slots, 2 MiB of lines
-/// for each rank of the group, and 170 KiB of flags.
+/// Streams, flags, slots, lines and packets of the ranks of one process. Device memory a rank: 32 MiB of slots, 2 MiB
+/// of lines for each rank of the group, at most 32 MiB of packets, and 180 KiB of flags.
 class group_resources {
   public:
     /// @param device_of_rank CUDA device of every rank; ranks of one device are neighbours
@@ -160,7 +161,9 @@ class group_resources {
                     static_cast<block_flags*>(allocate(d.device, max_blocks * sizeof(block_flags))));
                 memory_.slots.push_back(static_cast<std::byte*>(allocate(d.device, slot_bytes)));
                 memory_.line_flags.push_back(
-                    static_cast<ll_flags*>(allocate(d.device, ll_max_blocks * sizeof(ll_flags))));
+                    static_cast<ll_flags*>(allocate(d.device, packet_max_blocks * sizeof(ll_flags))));
+                memory_.packets.push_back(static_cast<std::byte*>(
+                    allocate(d.device, packet_memory(static_cast<int>(device_of_rank.size())))));
                 memory_.lines.push_back(
                     static_cast<ll_line*>(allocate(d.device, ll_memory(static_cast<int>(device_of_rank.size())))));
             }

@@ -97,7 +97,7 @@ class emulated_group : private cuda_group {
     template <class T, class Op>
     void run_paced(const schedule& s, const paced& over, cuda::relay_room* room, std::span<const T* const> in,
                    std::span<T* const> out, std::size_t count, const Op& op, const options& choices) {
-        if (choices.how == protocol::lines || choices.how == protocol::all_pairs) {
+        if (choices.how != protocol::automatic && choices.how != protocol::chunks) {
             throw usage_error("emulated_group: paced links carry chunks alone, not " +
                               std::string(to_string(choices.how)));
         }

@@ -18,10 +18,13 @@ enum class protocol : unsigned char {
     automatic, ///< by size, type and machine: what all ranks know
     chunks,    ///< a pipeline of chunks, each announced by a flag behind it: full rate
     lines,     ///< eight bytes at a time, half of them the flag: one trip a hop, for short calls
-    all_pairs  ///< lines from each rank to each other, without trees: one trip in all, for short AllReduce calls
+    all_pairs, ///< lines from each rank to each other, without trees: one trip in all, for short AllReduce calls
+    packets,   ///< 128 bytes at a time, eight of them the flag, over NVLink: for calls that lines are too wide for
+    all_pairs_packets ///< packets from each rank to each other
 };
 
-inline constexpr std::array<std::string_view, 4> protocol_names{"auto", "chunks", "lines", "all_pairs"};
+inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "chunks",  "lines",
+                                                                "all_pairs", "packets", "all_pairs_packets"};
 
 [[nodiscard]] constexpr std::string_view to_string(protocol p) noexcept {
     return protocol_names[static_cast<std::size_t>(p)];
@@ -32,7 +35,9 @@ inline constexpr std::array<std::string_view, 4> protocol_names{"auto", "chunks"
     for (std::size_t i = 0; i < protocol_names.size(); ++i) {
         if (protocol_names[i] == name) { return static_cast<protocol>(i); }
     }
-    throw usage_error("unknown protocol '" + std::string(name) + "': expected auto, chunks, lines or all_pairs");
+    throw usage_error("unknown protocol '" + std::string(name) +
+                      "': expected auto, chunks, lines, all_pairs, packets "
+                      "or all_pairs_packets");
 }
 
 } // namespace blink

@@ -19,6 +19,8 @@ namespace blink {
 
 [[nodiscard]] inline json::value to_json(const tuning& t) {
     return json::object{{"lines_up_to", t.lines_up_to},
+                        {"packets_up_to", t.packets_up_to},
+                        {"all_pairs_packets_up_to", t.all_pairs_packets_up_to},
                         {"all_pairs_up_to", t.all_pairs_up_to},
                         {"most_chunk_bytes", t.most_chunk_bytes},
                         {"most_blocks", t.most_blocks}};
@@ -36,6 +38,8 @@ namespace blink {
         }
     };
     bytes("lines_up_to", t.lines_up_to, 0);
+    bytes("packets_up_to", t.packets_up_to, 0);
+    bytes("all_pairs_packets_up_to", t.all_pairs_packets_up_to, 0);
     bytes("all_pairs_up_to", t.all_pairs_up_to, 0);
     bytes("most_chunk_bytes", t.most_chunk_bytes, 1);
     if (const json::value* const found = v.find("most_blocks")) { t.most_blocks = found->as_int(1, most); }

@@ -23,9 +23,11 @@ using namespace kernel_test;
 namespace {
 
 /// Calls follow each other on every rank without waiting for the other ranks.
-template <class T>
+template <class Wire, class T>
 void run_calls(std::mt19937& random, int ranks, int calls) {
-    line_memory m(ranks);
+    constexpr bool packets = Wire::threads > 1;
+    line_memory m(ranks, packets);
+    const ll_capacity capacity = packets ? packet_capacity(ranks, threads_per_block) : ll_capacity{};
     std::vector<schedule> schedules;
     std::vector<bool> trees;
     std::vector<buffers<T>> data;
@@ -46,7 +48,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
         }
         counts.push_back(random() % 3 == 0 ? random() % 5 : random() % 900);
         data.emplace_back(random, schedules.back(), counts.back(), random() % 2 == 0, random() % 2);
-        const auto shape = make_ll_shape(schedules.back(), counts.back(), sizeof(T), 6);
+        const auto shape = make_ll_shape(schedules.back(), counts.back(), sizeof(T), 6, capacity);
         REQUIRE(shape);
         shapes.push_back(*shape);
         prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
@@ -56,7 +58,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
         for (int r = 0; r < ranks; ++r) {
             streams.emplace_back([&, r] {
                 for (std::size_t c = 0; c < prepared.size(); ++c) {
-                    enter_ll(prepared[c], schedules[c], trees[c], r, shapes[c].blocks);
+                    enter_ll<Wire>(prepared[c], schedules[c], trees[c], r, shapes[c].blocks);
                 }
             });
         }
@@ -79,11 +81,36 @@ struct wide {
 TEST_CASE("lines carry every collective, over trees and straight, call after call") {
     std::mt19937 random(21);
     for (int round = 0; round < 2; ++round) {
-        run_calls<std::int32_t>(random, 2, 8);
-        run_calls<std::uint8_t>(random, 3, 6);
-        run_calls<double>(random, 4, 6);
-        run_calls<std::int16_t>(random, 3, 6);
+        run_calls<line_wire, std::int32_t>(random, 2, 8);
+        run_calls<line_wire, std::uint8_t>(random, 3, 6);
+        run_calls<line_wire, double>(random, 4, 6);
+        run_calls<line_wire, std::int16_t>(random, 3, 6);
     }
+}
+
+TEST_CASE("packets carry every collective, over trees and straight, call after call") {
+    std::mt19937 random(25);
+    run_calls<packet_wire, std::int32_t>(random, 2, 6);
+    run_calls<packet_wire, std::uint8_t>(random, 3, 4);
+    run_calls<packet_wire, double>(random, 4, 4);
+    run_calls<packet_wire, std::int16_t>(random, 3, 4);
+}
+
+TEST_CASE("who waits past the deadline for a packet names the rank, and all that share the packet leave") {
+    std::mt19937 random(26);
+    line_memory m(3, true);
+    const schedule s = one_lane(3);
+    buffers<float> b(random, s, 100, false, 0);
+    const auto shape = make_ll_shape(s, 100, sizeof(float), 1, packet_capacity(3, threads_per_block));
+    REQUIRE(shape);
+    ll_call<float> call = make_call(s, m, b, *shape);
+    call.timeout_ns = 50'000'000;
+    {
+        const std::jthread first([&] { enter_ll<packet_wire>(call, s, false, 0, 1); });
+        const std::jthread second([&] { enter_ll<packet_wire>(call, s, false, 1, 1); });
+    }
+    REQUIRE(m.words[1] != 0);
+    CHECK(fault::unpacked(m.words[1]).peer == 2);
 }
 
 TEST_CASE("calls may be told apart beyond the numbers that a flag holds") {
@@ -168,5 +195,6 @@ TEST_CASE("what does not fit into the lines has no shape, and types that do not 
     CHECK_FALSE(make_ll_shape(s, ll_block_bytes * ll_max_blocks / 8 + 1, 8, 1000));
     CHECK_FALSE(make_ll_shape(made::random_trees(collective::broadcast, 2, 3, 1, 0), 10, 4, 2));
     static_assert(travels_in_lines<float> && travels_in_lines<std::int8_t> && travels_in_lines<wide>);
+    static_assert(travels_in_packets<float> && travels_in_packets<double> && !travels_in_packets<wide>);
     static_assert(!travels_in_lines<std::array<char, 3>> && !travels_in_lines<std::array<float, 3>>);
 }

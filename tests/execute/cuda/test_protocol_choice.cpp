@@ -13,18 +13,27 @@ using namespace blink;
 using namespace blink::cuda;
 
 TEST_CASE("short calls go straight where they can, then in lines, long ones in chunks") {
-    CHECK(choose_protocol(protocol::automatic, 1024, 8, true) == protocol::all_pairs);
-    CHECK(choose_protocol(protocol::automatic, 1024, 8, false) == protocol::lines);
-    const tuning tuned{.lines_up_to = 3000, .all_pairs_up_to = 2000};
-    CHECK(choose_protocol(protocol::automatic, 2000, 2, true, tuned) == protocol::all_pairs);
-    CHECK(choose_protocol(protocol::automatic, 2000, 3, true, tuned) == protocol::lines);
-    CHECK(choose_protocol(protocol::automatic, 1000, 3, true, tuned) == protocol::all_pairs);
-    CHECK(choose_protocol(protocol::automatic, 3000, 8, false, tuned) == protocol::lines);
-    CHECK(choose_protocol(protocol::automatic, 3001, 2, true, tuned) == protocol::chunks);
-    CHECK(choose_protocol(protocol::automatic, 1, 1, true) == protocol::lines);
-    for (const protocol asked : {protocol::chunks, protocol::lines, protocol::all_pairs}) {
-        CHECK(choose_protocol(asked, 1, 2, false) == asked);
-        CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true) == asked);
+    const tuning tuned{
+        .lines_up_to = 3000, .packets_up_to = 5000, .all_pairs_up_to = 2000, .all_pairs_packets_up_to = 4000};
+    const auto chosen = [&](std::size_t bytes, int ranks, bool straight, bool packets = true) {
+        return choose_protocol(protocol::automatic, bytes, ranks, straight, packets, tuned);
+    };
+    CHECK(chosen(2000, 2, true) == protocol::all_pairs);
+    CHECK(chosen(2000, 3, true) == protocol::all_pairs_packets);
+    CHECK(chosen(2000, 3, true, false) == protocol::lines);
+    CHECK(chosen(2000, 3, false) == protocol::lines);
+    CHECK(chosen(1000, 3, true) == protocol::all_pairs);
+    CHECK(chosen(4000, 2, true) == protocol::all_pairs_packets);
+    CHECK(chosen(4001, 2, true) == protocol::packets);
+    CHECK(chosen(3000, 8, false) == protocol::lines);
+    CHECK(chosen(5000, 8, false) == protocol::packets);
+    CHECK(chosen(3001, 8, false, false) == protocol::chunks);
+    CHECK(chosen(5001, 2, true) == protocol::chunks);
+    CHECK(chosen(1, 1, true) == protocol::lines);
+    for (const protocol asked :
+         {protocol::chunks, protocol::lines, protocol::all_pairs, protocol::packets, protocol::all_pairs_packets}) {
+        CHECK(choose_protocol(asked, 1, 2, false, false) == asked);
+        CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true, true) == asked);
         CHECK(protocol_from(to_string(asked)) == asked);
     }
     CHECK_THROWS_AS((void)protocol_from("simple"), usage_error);
@@ -34,4 +43,6 @@ TEST_CASE("all pairs of four GPUs of a DGX-1V and of a DGX-2 are joined, of a wh
     CHECK(joins_all_pairs(make_fabric(induced(topology(dgx1v), std::vector<int>{0, 1, 2, 3}))));
     CHECK(joins_all_pairs(make_fabric(topology(dgx2))));
     CHECK_FALSE(joins_all_pairs(make_fabric(topology(dgx1v))));
+    CHECK(carries_packets(make_fabric(topology(dgx2))));
+    CHECK_FALSE(carries_packets(make_fabric(topology(pcie4))));
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <blink/execute/cuda/ll_block.hpp>
+#include <blink/execute/cuda/packet.hpp>
 #include <blink/execute/cuda/tree_block.hpp>
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -54,6 +56,7 @@ struct block_state {
     int threads = 0;
     meeting whole;
     std::array<meeting, 2> groups;
+    std::deque<meeting> packets; ///< of the eight threads that share one
     std::array<void*, blink::cuda::max_ranks + 1> outputs{};
 };
 
@@ -87,6 +90,9 @@ struct thread_machine {
     thread_state* self;
     traffic* carried = nullptr;
 
+    [[nodiscard]] meeting& packet() const {
+        return state->packets[static_cast<std::size_t>(self->thread / blink::cuda::packet_threads)];
+    }
     [[nodiscard]] int block() const { return state->block; }
     [[nodiscard]] int local_rank() const { return state->local_rank; }
     [[nodiscard]] int thread() const { return self->thread; }
@@ -108,6 +114,28 @@ struct thread_machine {
         auto& line = *const_cast<blink::cuda::ll_line*>(from);
         return {{std::atomic_ref(line.half[0]).load(std::memory_order_relaxed),
                  std::atomic_ref(line.half[1]).load(std::memory_order_relaxed)}};
+    }
+    [[nodiscard]] bool any_of_packet(bool x) const { return !packet().arrive(blink::cuda::packet_threads, !x); }
+    /// The thread with the flag comes last, so that what it publishes is all there.
+    void store_packet(blink::cuda::ll_line* to, const blink::cuda::ll_line& x) const {
+        const bool last = self->thread % blink::cuda::packet_threads == blink::cuda::packet_threads - 1;
+        if (!last) { store_line(to, x); }
+        (void)any_of_packet(false);
+        if (!last) { return; }
+        std::atomic_ref(to->half[0]).store(x.half[0], std::memory_order_relaxed);
+        std::atomic_ref(to->half[1]).store(x.half[1], std::memory_order_release);
+    }
+    /// The thread with the flag comes first, so that what the others read is at least as new.
+    [[nodiscard]] blink::cuda::ll_line load_packet(const blink::cuda::ll_line* from) const {
+        const bool first = self->thread % blink::cuda::packet_threads == blink::cuda::packet_threads - 1;
+        blink::cuda::ll_line x{};
+        if (first) {
+            auto& line = *const_cast<blink::cuda::ll_line*>(from);
+            x.half[1] = std::atomic_ref(line.half[1]).load(std::memory_order_acquire);
+            x.half[0] = std::atomic_ref(line.half[0]).load(std::memory_order_relaxed);
+        }
+        (void)any_of_packet(false);
+        return first ? x : load_line(from);
     }
     void fence() const { self->fenced = true; }
     [[nodiscard]] std::uint64_t now_ns() const {
@@ -132,6 +160,7 @@ void run_blocks(int blocks, int local_ranks, int threads_per_block, const Progra
         states[b].block = static_cast<int>(b) % blocks;
         states[b].local_rank = static_cast<int>(b) / blocks;
         states[b].threads = threads_per_block;
+        states[b].packets.resize(static_cast<std::size_t>(threads_per_block / blink::cuda::packet_threads));
         for (int t = 0; t < threads_per_block; ++t) {
             auto& self = selves[b * static_cast<std::size_t>(threads_per_block) + static_cast<std::size_t>(t)];
             self.thread = t;

@@ -74,6 +74,19 @@ struct gpu_machine {
         return x;
     }
 
+    /// True on the eight threads of a packet where `x` is true on one of them.
+    [[nodiscard]] static __device__ bool any_of_packet(bool x) { return __any_sync(packet_lanes(), x) != 0; }
+
+    /// A packet's share of each of its threads, together: one access of 128 bytes, which arrives whole.
+    static __device__ void store_packet(ll_line* to, const ll_line& x) {
+        __syncwarp(packet_lanes());
+        store_line(to, x);
+    }
+    [[nodiscard]] static __device__ ll_line load_packet(const ll_line* from) {
+        __syncwarp(packet_lanes());
+        return load_line(from);
+    }
+
     /// Orders this thread's earlier accesses, and those that a barrier ordered before it, ahead of its later stores,
     /// for every GPU and the host.
     static __device__ void fence() { asm volatile("fence.acq_rel.sys;" ::: "memory"); }
@@ -87,6 +100,8 @@ struct gpu_machine {
 
     /// Between two looks at a flag; on a GPU other warps run meanwhile.
     static __device__ void pause() {}
+
+    [[nodiscard]] static __device__ unsigned packet_lanes() { return 0xFFU << (threadIdx.x & 24U); }
 
     /// The wires carry what was stored; machines that emulate wires hold the thread until they would have.
     static __device__ void carry(int /*lane*/, int /*child*/, bool /*up*/, std::uint64_t /*bytes*/) {}

@@ -56,6 +56,7 @@ struct group_memory {
     std::vector<std::byte*> slots;
     std::vector<ll_flags*> line_flags; ///< of ranks alone, as `lines`
     std::vector<ll_line*> lines;
+    std::vector<std::byte*> packets; ///< likewise
     std::size_t slot_memory = 0;     ///< bytes a participant
     std::uint64_t* faults = nullptr; ///< one word a participant, host memory that all devices see
     std::uint64_t* abort = nullptr;  ///< likewise, one word

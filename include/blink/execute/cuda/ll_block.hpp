@@ -1,13 +1,15 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// What a block does in a short call: its threads exchange lines that carry their own flag (`ll_line.hpp`), over the
-/// trees of a schedule, or straight from each rank to each other.
+/// What a block does in a short call: its threads exchange data that carry their own flag, over the trees of a
+/// schedule, or straight from each rank to each other. The form of the data is a `Wire`: lines, which a thread handles
+/// alone
+/// (`ll_line.hpp`), or packets, which some threads share (`packet.hpp`).
 ///
-/// A thread works alone: it waits for the lines of its elements and no others, so a hop costs one trip over the wire.
-/// Ranks write into lines of the library alone, never into each other's buffers, so nobody announces that he is in the
-/// call. Lines are kept twice, for odd and even calls; a rank that has read all of a call's lines tells the others, and
-/// those look for it before they write into the same lines again two calls later, when it has long been there.
+/// A thread waits for the unit that holds its elements and no others, so a hop costs one trip over the wire.
+/// Ranks write into rows of the library alone, never into each other's buffers, so nobody announces that he is in the
+/// call. Rows are kept twice, for odd and even calls; a rank that has read all of a call's rows tells the others, and
+/// those look for it before they write into the same rows again two calls later, when it has long been there.
 #pragma once
 
 #include <blink/core/config.hpp>
@@ -21,19 +23,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace blink::cuda {
 
-/// A call in lines.
+/// A short call.
 template <class T>
 struct ll_call : call_frame<T> {
     ll_flags* flags[max_ranks]; ///< by rank, then block
-    ll_line* lines[max_ranks];  ///< `ll_memory` bytes each
-    bool straight;              ///< from each rank to each other, without trees
+    std::byte* rows[max_ranks]; ///< of the lines or packets
+    std::uint32_t row_bytes;
+    bool straight; ///< from each rank to each other, without trees
 };
 
 /// Where one block stands, and its thread's ways to the others.
-template <class Machine, class T>
+template <class Wire, class Machine, class T>
 struct ll_context {
     Machine machine;
     const ll_call<T>* call;
@@ -44,33 +48,48 @@ struct ll_context {
     bool wide_in;         ///< inputs and outputs can be read and written a unit at a time
     bool wide_out;
 
+    static constexpr int width = Wire::template thread_elements<T>; ///< elements of a unit that a thread has, at most
+    static constexpr int unit_elements = Wire::template unit_elements<T>;
+    using unit = vector<T, width>;
+
     [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t units() const {
-        constexpr std::uint64_t each = ll_unit_elements<T>;
-        return (part.elements + each - 1) / each;
+        return (part.elements + unit_elements - 1) / unit_elements;
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t first_unit() const {
+        return static_cast<std::uint64_t>(machine.thread() / Wire::threads);
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t unit_step() const {
+        return static_cast<std::uint64_t>(machine.threads() / Wire::threads);
     }
 
-    /// Elements of unit `u`: fewer in the last one.
+    /// The first of this thread's elements in unit `u`, within the block's.
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t first_element(std::uint64_t u) const {
+        return u * unit_elements + static_cast<unsigned>(machine.thread() % Wire::threads * width);
+    }
+
+    /// How many this thread has of unit `u`: fewer in the last one, and where the flag takes their place.
     [[nodiscard]] BLINK_DEVICE_CODE int filled(std::uint64_t u) const {
-        constexpr std::uint64_t each = ll_unit_elements<T>;
-        const std::uint64_t left = part.elements - u * each;
-        return static_cast<int>(left < each ? left : each);
+        const std::uint64_t begin = first_element(u);
+        const std::uint64_t unit_end = (u + 1) * unit_elements;
+        const std::uint64_t end = unit_end < part.elements ? unit_end : part.elements;
+        return end <= begin ? 0 : end - begin < width ? static_cast<int>(end - begin) : width;
     }
 
-    /// Lines at `owner` for unit `u` from `writer`.
-    [[nodiscard]] BLINK_DEVICE_CODE ll_line* lines(int owner, int writer, bool down, std::uint64_t u) const {
+    /// Where unit `u` from `writer` lies at `owner`.
+    [[nodiscard]] BLINK_DEVICE_CODE std::byte* place(int owner, int writer, bool down, std::uint64_t u) const {
         const std::size_t side = (static_cast<std::size_t>(block) * 2 + (number & 1U)) * 2 + (down ? 1 : 0);
         const std::size_t row = side * call->ranks + static_cast<std::size_t>(writer);
-        return call->lines[owner] + row * ll_row_lines + u * ll_unit_lines<T>;
+        return call->rows[owner] + row * call->row_bytes + u * Wire::template unit_bytes<T>;
     }
 
-    BLINK_DEVICE_CODE void send(int to, bool down, std::uint64_t u, const ll_unit<T>& x) const {
-        send_unit<Machine, T>(machine, lines(to, rank, down, u), x, ll_flag(number));
+    BLINK_DEVICE_CODE void send(int to, bool down, std::uint64_t u, const unit& x) const {
+        Wire::template send<T>(machine, place(to, rank, down, u), x, number);
     }
 
-    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int from, bool down, std::uint64_t u, ll_unit<T>& x) const {
-        const ll_line* const place = lines(rank, from, down, u);
+    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int from, bool down, std::uint64_t u, unit& x) const {
+        const std::byte* const source = place(rank, from, down, u);
         return wait_until(
-            machine, *call, [&] { return take_unit<Machine, T>(machine, place, x, ll_flag(number)); },
+            machine, *call, [&] { return Wire::template take<T>(machine, source, x, number); },
             [&] {
                 return fault{down ? awaited::result : awaited::partial,
                              rank,
@@ -78,28 +97,36 @@ struct ll_context {
                              part.lane,
                              block,
                              static_cast<std::uint32_t>(u)};
-            });
+            },
+            [&](bool gives_up) { return Wire::any(machine, gives_up); });
     }
 
-    [[nodiscard]] BLINK_DEVICE_CODE ll_unit<T> input(std::uint64_t u) const {
-        const T* const from = call->in[rank] + part.in_begin;
-        const int n = filled(u);
-        if (wide_in && n == ll_unit_elements<T>) { return load<ll_unit_elements<T>>(from, u); }
-        ll_unit<T> x{};
-        for (int i = 0; i < n; ++i) { x.v[i] = from[u * ll_unit_elements<T> + static_cast<unsigned>(i)]; }
+    [[nodiscard]] BLINK_DEVICE_CODE unit input(std::uint64_t u) const {
+        const T* const from = call->in[rank] + part.in_begin + first_element(u);
+        unit x{};
+        each_piece(u, wide_in, [&](int begin, auto piece) {
+            constexpr int n = decltype(piece)::value;
+            const auto loaded = load<n>(from + begin, 0);
+            BLINK_UNROLL
+            for (int i = 0; i < n; ++i) { x.v[begin + i] = loaded.v[i]; }
+        });
         return x;
     }
 
-    BLINK_DEVICE_CODE void keep(std::uint64_t u, const ll_unit<T>& x) const {
-        T* const to = call->out[rank] + part.out_begin;
-        const int n = filled(u);
-        if (wide_out && n == ll_unit_elements<T>) { return store<ll_unit_elements<T>>(to, u, x); }
-        for (int i = 0; i < n; ++i) { to[u * ll_unit_elements<T> + static_cast<unsigned>(i)] = x.v[i]; }
+    BLINK_DEVICE_CODE void keep(std::uint64_t u, const unit& x) const {
+        T* const to = call->out[rank] + part.out_begin + first_element(u);
+        each_piece(u, wide_out, [&](int begin, auto piece) {
+            constexpr int n = decltype(piece)::value;
+            vector<T, n> stored;
+            BLINK_UNROLL
+            for (int i = 0; i < n; ++i) { stored.v[i] = x.v[begin + i]; }
+            store<n>(to + begin, 0, stored);
+        });
     }
 
     /// Unit `u` in which `Op` combines.
     template <class Op>
-    using accumulator = vector<accumulator_of<Op, T>, ll_unit_elements<T>>;
+    using accumulator = vector<accumulator_of<Op, T>, width>;
 
     /// This rank's own input, ready to be combined.
     template <class Op>
@@ -113,7 +140,7 @@ struct ll_context {
 
     /// `into` combined with `with`, in the elements that are filled.
     template <class Op>
-    BLINK_DEVICE_CODE void add(const Op& op, std::uint64_t u, accumulator<Op>& into, const ll_unit<T>& with) const {
+    BLINK_DEVICE_CODE void add(const Op& op, std::uint64_t u, accumulator<Op>& into, const unit& with) const {
         using wide = accumulator_of<Op, T>;
         const accumulator<Op> other = converted<wide>(with);
         each_filled(u, [&](int i) { into.v[i] = static_cast<wide>(op(into.v[i], other.v[i])); });
@@ -121,8 +148,7 @@ struct ll_context {
 
     /// The total, finished and rounded.
     template <class Op>
-    [[nodiscard]] BLINK_DEVICE_CODE ll_unit<T> complete(const Op& op, std::uint64_t u,
-                                                        const accumulator<Op>& total) const {
+    [[nodiscard]] BLINK_DEVICE_CODE unit complete(const Op& op, std::uint64_t u, const accumulator<Op>& total) const {
         accumulator<Op> finished = total;
         if constexpr (finishing_operator<Op, T>) {
             each_filled(u, [&](int i) { finished.v[i] = finish(op, total.v[i], call->ranks); });
@@ -135,16 +161,35 @@ struct ll_context {
     BLINK_DEVICE_CODE void each_filled(std::uint64_t u, const Function& f) const {
         const int n = filled(u);
         BLINK_UNROLL
-        for (int i = 0; i < ll_unit_elements<T>; ++i) {
+        for (int i = 0; i < width; ++i) {
             if (i < n) { f(i); }
+        }
+    }
+
+    /// Calls `f(begin, count)` for this thread's elements of unit `u`: eight bytes at a time where `wide` says that
+    /// they can be read or written so, else one by one. The count is a constant.
+    template <class Function>
+    BLINK_DEVICE_CODE void each_piece(std::uint64_t u, bool wide, const Function& f) const {
+        constexpr int whole = ll_unit_elements<T>;
+        const int n = filled(u);
+        BLINK_UNROLL
+        for (int begin = 0; begin < width; begin += whole) {
+            if (wide && begin + whole <= n) {
+                f(begin, std::integral_constant<int, whole>{});
+                continue;
+            }
+            BLINK_UNROLL
+            for (int i = begin; i < begin + whole; ++i) {
+                if (i < n) { f(i, std::integral_constant<int, 1>{}); }
+            }
         }
     }
 };
 
 /// Lane and elements of the running block.
-template <class Machine, class T>
-[[nodiscard]] BLINK_DEVICE_CODE inline ll_context<Machine, T> locate_lines(const Machine& machine,
-                                                                           const ll_call<T>& call) {
+template <class Wire, class Machine, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline ll_context<Wire, Machine, T> locate_rows(const Machine& machine,
+                                                                                const ll_call<T>& call) {
     const auto fits = [](const T* p) {
         return ll_unit_elements<T> == 1 || (reinterpret_cast<std::uintptr_t>(p) & 7U) == 0;
     };
@@ -161,9 +206,9 @@ template <class Machine, class T>
             call.out[rank] != nullptr && fits(call.out[rank] + part.out_begin)};
 }
 
-/// Waits until each of `readers` has read the lines that this call writes over. False after the deadline.
-template <class Machine, class T>
-[[nodiscard]] BLINK_DEVICE_CODE inline bool enter_lines(const ll_context<Machine, T>& at, const rank_list& readers) {
+/// Waits until each of `readers` has read the rows that this call writes over. False after the deadline.
+template <class Context>
+[[nodiscard]] BLINK_DEVICE_CODE inline bool enter_rows(const Context& at, const rank_list& readers) {
     const auto whole = at.machine.make_group(0, 0, at.machine.threads());
     bool ok = true;
     if (at.machine.thread() < readers.count && at.number > 2) {
@@ -176,9 +221,9 @@ template <class Machine, class T>
     return whole.all(ok);
 }
 
-/// Tells all other ranks that this one has read its lines.
-template <class Machine, class T>
-BLINK_DEVICE_CODE inline void leave_lines(const ll_context<Machine, T>& at) {
+/// Tells all other ranks that this one has read its rows.
+template <class Context>
+BLINK_DEVICE_CODE inline void leave_rows(const Context& at) {
     at.machine.sync();
     const int other = at.machine.thread();
     if (other < at.call->ranks && other != at.rank) {
@@ -189,10 +234,10 @@ BLINK_DEVICE_CODE inline void leave_lines(const ll_context<Machine, T>& at) {
 }
 
 /// The program of every thread of a block over the trees of `schedule`.
-template <class Machine, class T, class Op, device_schedule Schedule>
+template <class Wire, class Machine, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void ll_tree_block(const Machine& machine, const ll_call<T>& call, const Schedule& schedule,
                                             const Op& op) {
-    const auto at = locate_lines(machine, call);
+    const auto at = locate_rows<Wire>(machine, call);
     const int lane = at.part.lane;
     const int up_parent = call.up ? schedule.reduce_parent(lane, at.rank) : no_rank;
     const int down_parent = call.down ? schedule.broadcast_parent(lane, at.rank) : no_rank;
@@ -202,18 +247,19 @@ BLINK_DEVICE_CODE inline void ll_tree_block(const Machine& machine, const ll_cal
     rank_list written = readers;
     if (up_parent != no_rank && readers.find(up_parent) == readers.count) { written.add(up_parent); }
 
-    bool ok = enter_lines(at, written);
+    bool ok = enter_rows(at, written);
     const T* const kept = call.out[at.rank];
     const bool keeps =
         is_root && kept != nullptr && (call.up || kept + at.part.out_begin != call.in[at.rank] + at.part.in_begin);
-    const auto step = static_cast<std::uint64_t>(machine.threads());
-    const auto first = static_cast<std::uint64_t>(machine.thread());
+    using unit = typename decltype(at)::unit;
+    const std::uint64_t step = at.unit_step();
+    const std::uint64_t first = at.first_unit();
     for (std::uint64_t u = first; ok && (call.up || is_root) && u < at.units(); u += step) {
-        ll_unit<T> result;
+        unit result;
         if (call.up) {
             auto total = at.contribution(op, u);
             for (int c = 0; ok && c < children.count; ++c) {
-                ll_unit<T> partial;
+                unit partial;
                 ok = at.receive(children[c], false, u, partial);
                 if (ok) { at.add(op, u, total, partial); }
             }
@@ -230,32 +276,32 @@ BLINK_DEVICE_CODE inline void ll_tree_block(const Machine& machine, const ll_cal
         if (keeps) { at.keep(u, result); }
     }
     for (std::uint64_t u = first; ok && down_parent != no_rank && u < at.units(); u += step) {
-        ll_unit<T> result;
+        unit result;
         ok = at.receive(down_parent, true, u, result);
         if (!ok) { break; }
         for (int r = 0; r < readers.count; ++r) { at.send(readers[r], true, u, result); }
         at.keep(u, result);
     }
-    leave_lines(at);
+    leave_rows(at);
 }
 
 /// The program of every thread of a block in an AllReduce without trees: each rank sends its elements to all others and
 /// combines all contributions in the order of the ranks, so that one trip is enough and all have the same bits.
-template <class Machine, class T, class Op>
+template <class Wire, class Machine, class T, class Op>
 BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_call<T>& call, const Op& op) {
-    const auto at = locate_lines(machine, call);
+    const auto at = locate_rows<Wire>(machine, call);
     rank_list others;
     for (int r = 0; r < call.ranks; ++r) {
         if (r != at.rank) { others.add(r); }
     }
-    bool ok = enter_lines(at, others);
-    const auto step = static_cast<std::uint64_t>(machine.threads());
-    for (auto u = static_cast<std::uint64_t>(machine.thread()); ok && u < at.units(); u += step) {
-        const ll_unit<T> own = converted<T>(at.contribution(op, u));
+    bool ok = enter_rows(at, others);
+    using unit = typename decltype(at)::unit;
+    for (std::uint64_t u = at.first_unit(); ok && u < at.units(); u += at.unit_step()) {
+        const unit own = converted<T>(at.contribution(op, u));
         for (int i = 0; i < others.count; ++i) { at.send(others[i], false, u, own); }
         auto total = converted<accumulator_of<Op, T>>(own);
         for (int r = 0; ok && r < call.ranks; ++r) {
-            ll_unit<T> contribution = own;
+            unit contribution = own;
             if (r != at.rank) { ok = at.receive(r, false, u, contribution); }
             if (r == 0) {
                 total = converted<accumulator_of<Op, T>>(contribution);
@@ -266,17 +312,17 @@ BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_c
         if (!ok) { break; }
         at.keep(u, at.complete(op, u, total));
     }
-    leave_lines(at);
+    leave_rows(at);
 }
 
 /// The program of every thread of a block.
-template <class Machine, class T, class Op, device_schedule Schedule>
+template <class Wire, class Machine, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void ll_block(const Machine& machine, const ll_call<T>& call, const Schedule& schedule,
                                        const Op& op) {
     if (call.straight) {
-        all_pairs_block(machine, call, op);
+        all_pairs_block<Wire>(machine, call, op);
     } else {
-        ll_tree_block(machine, call, schedule, op);
+        ll_tree_block<Wire>(machine, call, schedule, op);
     }
 }
 

@@ -44,7 +44,7 @@ using ll_unit = vector<T, ll_unit_elements<T>>;
 
 /// State of one block of one rank, written by peers but for `call`.
 struct alignas(128) ll_flags {
-    std::uint64_t finished[max_ranks]; ///< by the rank that tells: it has read all lines of so many calls
+    std::uint64_t finished[max_ranks]; ///< by the rank that tells: it has read all rows of so many calls
     std::uint64_t call;                ///< the owner's own: calls completed by this block
 };
 
@@ -53,43 +53,70 @@ struct alignas(128) ll_flags {
     return static_cast<std::uint32_t>(call % 0xFFFFFFFFU) + 1;
 }
 
-/// Bytes of lines at one rank of a group: for each block two rows, for odd and even calls, from each rank, on either
-/// way.
+/// Rows of a block at one rank of a group: for odd and even calls, on either way, from each rank.
+[[nodiscard]] constexpr std::size_t ll_rows(int ranks) { return std::size_t{2} * 2 * static_cast<std::size_t>(ranks); }
+
+/// Bytes of lines at one rank of a group.
 [[nodiscard]] constexpr std::size_t ll_memory(int ranks) {
-    return std::size_t{ll_max_blocks} * 2 * 2 * static_cast<std::size_t>(ranks) * ll_row_lines * sizeof(ll_line);
+    return std::size_t{ll_max_blocks} * ll_rows(ranks) * ll_row_lines * sizeof(ll_line);
 }
 
-/// Sends a unit: a store for each of its lines.
-template <class Machine, class T>
-BLINK_DEVICE_CODE inline void send_unit(const Machine& machine, ll_line* to, const ll_unit<T>& x, std::uint32_t flag) {
-    constexpr std::size_t lines = ll_unit_lines<T>;
-    std::uint32_t words[2 * lines];
-    std::memcpy(words, x.v, sizeof words);
-    BLINK_UNROLL
-    for (std::size_t i = 0; i < lines; ++i) {
-        const std::uint64_t high = std::uint64_t{flag} << 32;
-        machine.store_line(to + i, {high | words[2 * i], high | words[2 * i + 1]});
-    }
-}
+/// What the blocks of a call can carry in one form of wire.
+struct ll_capacity {
+    int blocks = ll_max_blocks;
+    std::size_t block_bytes = ll_block_bytes;     ///< at most
+    std::size_t swift_bytes = ll_block_bytes / 2; ///< with which each thread has one unit
+};
 
-/// Takes a unit where all of it is there, of the call that `flag` names.
-template <class Machine, class T>
-[[nodiscard]] BLINK_DEVICE_CODE inline bool take_unit(const Machine& machine, const ll_line* from, ll_unit<T>& x,
-                                                      std::uint32_t flag) {
-    constexpr std::size_t lines = ll_unit_lines<T>;
-    std::uint32_t words[2 * lines];
-    bool here = true;
-    BLINK_UNROLL
-    for (std::size_t i = 0; i < lines; ++i) {
-        const ll_line line = machine.load_line(from + i);
+/// The form of wire in which a thread sends and takes lines alone; see `ll_block`.
+struct line_wire {
+    static constexpr int threads = 1; ///< that share a unit
+
+    template <class T>
+    static constexpr int thread_elements = ll_unit_elements<T>; ///< of a unit, at most in one thread
+    template <class T>
+    static constexpr int unit_elements = ll_unit_elements<T>;
+    template <class T>
+    static constexpr std::size_t unit_bytes = ll_unit_lines<T> * sizeof(ll_line);
+
+    /// Sends a unit of call number `call`: a store for each of its lines.
+    template <class T, class Machine>
+    BLINK_DEVICE_CODE static void send(const Machine& machine, std::byte* to, const ll_unit<T>& x, std::uint64_t call) {
+        constexpr std::size_t lines = ll_unit_lines<T>;
+        const std::uint64_t high = std::uint64_t{ll_flag(call)} << 32;
+        std::uint32_t words[2 * lines];
+        std::memcpy(words, x.v, sizeof words);
         BLINK_UNROLL
-        for (std::size_t h = 0; h < 2; ++h) {
-            here = here && static_cast<std::uint32_t>(line.half[h] >> 32) == flag;
-            words[2 * i + h] = static_cast<std::uint32_t>(line.half[h]);
+        for (std::size_t i = 0; i < lines; ++i) {
+            machine.store_line(reinterpret_cast<ll_line*>(to) + i, {high | words[2 * i], high | words[2 * i + 1]});
         }
     }
-    std::memcpy(x.v, words, sizeof words);
-    return here;
-}
+
+    /// Takes a unit where all of it is there, of call number `call`.
+    template <class T, class Machine>
+    [[nodiscard]] BLINK_DEVICE_CODE static bool take(const Machine& machine, const std::byte* from, ll_unit<T>& x,
+                                                     std::uint64_t call) {
+        constexpr std::size_t lines = ll_unit_lines<T>;
+        std::uint32_t words[2 * lines];
+        bool here = true;
+        BLINK_UNROLL
+        for (std::size_t i = 0; i < lines; ++i) {
+            const ll_line line = machine.load_line(reinterpret_cast<const ll_line*>(from) + i);
+            BLINK_UNROLL
+            for (std::size_t h = 0; h < 2; ++h) {
+                here = here && static_cast<std::uint32_t>(line.half[h] >> 32) == ll_flag(call);
+                words[2 * i + h] = static_cast<std::uint32_t>(line.half[h]);
+            }
+        }
+        std::memcpy(x.v, words, sizeof words);
+        return here;
+    }
+
+    /// Whether one of the threads that share a unit gives up.
+    template <class Machine>
+    [[nodiscard]] BLINK_DEVICE_CODE static bool any(const Machine& /*machine*/, bool gives_up) {
+        return gives_up;
+    }
+};
 
 } // namespace blink::cuda

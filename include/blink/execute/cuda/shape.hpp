@@ -151,17 +151,18 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     }
 }
 
-/// Lays a short call over blocks whose threads handle few elements each; none where it does not fit into the lines.
+/// Lays a short call over blocks whose threads handle few elements each; none where it does not fit into the rows.
 /// @param most_blocks of one rank
+/// @param capacity of the form of wire
 [[nodiscard]] inline std::optional<call_shape> make_ll_shape(const schedule& s, std::size_t count,
-                                                             std::size_t element_bytes, int most_blocks) {
+                                                             std::size_t element_bytes, int most_blocks,
+                                                             const ll_capacity& capacity = {}) {
     const int lane_count = static_cast<int>(s.lanes.size());
-    const int most = std::min(most_blocks, ll_max_blocks);
+    const int most = std::min(most_blocks, capacity.blocks);
     call_shape shape;
     shape.grain = detail::grain_of(element_bytes);
     const std::uint64_t elements = detail::lay_lanes(shape, s, count);
-    // Half of what a block could take: then each of its threads has one line.
-    const std::uint64_t wanted = elements * element_bytes / (ll_block_bytes / 2) + 1;
+    const std::uint64_t wanted = elements * element_bytes / capacity.swift_bytes + 1;
     const int fewest = static_cast<int>(std::min<std::uint64_t>(wanted, static_cast<std::uint64_t>(std::max(most, 0))));
     for (int blocks = std::max(lane_count, fewest); blocks <= most; ++blocks) {
         detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
@@ -170,7 +171,7 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
             const lane_slice& slice = shape.lanes[static_cast<std::size_t>(l)];
             const std::uint64_t grains = (slice.end - slice.begin + shape.grain - 1) / shape.grain;
             const auto parts = static_cast<std::uint64_t>(slice.blocks);
-            fits = fits && (grains + parts - 1) / parts * shape.grain * element_bytes <= ll_block_bytes;
+            fits = fits && (grains + parts - 1) / parts * shape.grain * element_bytes <= capacity.block_bytes;
         }
         if (fits) { return shape; }
     }
