@@ -33,6 +33,12 @@ namespace blink::detail {
     return name;
 }
 
+[[nodiscard]] inline std::string host_name() {
+    char name[256] = {};
+    if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') { return "unknown"; }
+    return name;
+}
+
 /// What a rendezvous file says.
 struct rendezvous_note {
     std::string host;   ///< name of rank 0's machine, for messages

@@ -38,12 +38,6 @@ namespace detail {
     return value;
 }
 
-[[nodiscard]] inline std::string host_name() {
-    char name[256] = {};
-    if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') { return "unknown"; }
-    return name;
-}
-
 /// Rank 0 at a file.
 [[nodiscard]] inline std::vector<net::connection> gather_at_file(const std::string& path, int size,
                                                                  std::chrono::milliseconds timeout) {
