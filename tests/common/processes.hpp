@@ -4,8 +4,11 @@
 /// Real processes, one a rank: each runs a function and hands back a line of text.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <poll.h>
 #include <signal.h>
 #include <string>
 #include <sys/types.h>
@@ -57,13 +60,22 @@ class processes {
         c.pid = 0;
     }
 
-    /// What the process returned; waits for its end.
-    [[nodiscard]] std::string said(int number) {
+    /// What the process returned. Waits for its end; after `patience` it is killed, and the text says so.
+    [[nodiscard]] std::string said(int number, std::chrono::milliseconds patience = std::chrono::seconds{120}) {
         child& c = at(number);
         std::string text;
         char buffer[4096];
-        for (ssize_t n = 0; (n = ::read(c.says, buffer, sizeof buffer)) > 0;) {
-            text.append(buffer, static_cast<std::size_t>(n));
+        const auto end = std::chrono::steady_clock::now() + patience;
+        for (;;) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+            pollfd p{c.says, POLLIN, 0};
+            if (::poll(&p, 1, std::max(0, static_cast<int>(left.count()))) == 0) {
+                kill(number);
+                return text + "(hung)";
+            }
+            const ssize_t n = ::read(c.says, buffer, sizeof buffer);
+            if (n == 0) { break; }
+            if (n > 0) { text.append(buffer, static_cast<std::size_t>(n)); }
         }
         if (c.pid > 0) { reap(std::exchange(c.pid, 0), false); }
         return text;
@@ -86,7 +98,7 @@ class processes {
     std::vector<child> children_;
 };
 
-/// What `work` throws, as "type: text"; "fine" where it does not.
+/// "expected: " and the text of what `work` throws; "fine" where it does not throw.
 template <class Error, class Work>
 [[nodiscard]] std::string outcome(const Work& work) {
     try {
