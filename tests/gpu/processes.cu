@@ -5,8 +5,6 @@
 /// CUDA, since what is forked from it could not then. A line a case, then one of counts; 77 where there is no GPU.
 ///
 ///     processes [PART OF A CASE'S NAME]
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "process_trial.cuh"
@@ -47,8 +46,9 @@ void sweep(blink::communicator& comm, const std::vector<std::size_t>& counts, co
         for (const collective kind : all_kinds) {
             for (int root = 0; root < (blink::is_rooted(kind) ? comm.size() : 1); ++root) {
                 for (const bool in_place : {false, true}) {
-                    check_call<T, Op>(
-                        comm, {kind, count, root, in_place, count % 3, count + static_cast<std::size_t>(root)}, choices);
+                    check_call<T, Op>(comm,
+                                      {kind, count, root, in_place, count % 3, count + static_cast<std::size_t>(root)},
+                                      choices);
                 }
             }
         }
@@ -161,8 +161,8 @@ void must_throw(const Work& work, const std::string& part) {
 }
 
 void bad_input(const seat& s) {
-    must_throw<blink::usage_error>(
-        [&] { (void)s.join({.timeout = std::chrono::milliseconds(30'000 + s.rank)}); }, "different options");
+    must_throw<blink::usage_error>([&] { (void)s.join({.timeout = std::chrono::milliseconds(30'000 + s.rank)}); },
+                                   "different options");
     blink::communicator comm = s.join();
     const auto buffer = comm.make_buffer<float>(100);
     std::vector<float> host(100);
@@ -221,9 +221,8 @@ void aborted(const seat& s) {
 }
 
 void never_comes(const seat& s) {
-    must_throw<blink::timeout_error>(
-        [&] { blink::communicator(s.rank, s.size + 2, blink::rendezvous(s.address, 2s)); },
-        "ranks " + std::to_string(s.size) + ", " + std::to_string(s.size + 1));
+    must_throw<blink::timeout_error>([&] { blink::communicator(s.rank, s.size + 2, blink::rendezvous(s.address, 2s)); },
+                                     "ranks " + std::to_string(s.size) + ", " + std::to_string(s.size + 1));
 }
 
 struct test_case {
