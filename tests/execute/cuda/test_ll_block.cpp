@@ -47,16 +47,10 @@ ll_call<T> make_call(const schedule& s, line_memory& m, buffers<T>& b, const cal
     return call;
 }
 
-/// One rank enters a call, over the trees of `s` or, without them, from each rank to each other. It knows no buffers
-/// but its own, as in a process of its own.
+/// One rank enters a call, over the trees of `s` or, without them, from each rank to each other.
 template <class T>
 void enter_ll(ll_call<T> call, const schedule& s, bool trees, int rank, int blocks) {
     call.local_ranks[0] = static_cast<std::uint8_t>(rank);
-    for (int r = 0; r < max_ranks; ++r) {
-        if (r == rank) { continue; }
-        call.in[r] = nullptr;
-        call.out[r] = nullptr;
-    }
     call.straight = !trees;
     const runtime_schedule form = to_runtime_schedule(s);
     run_blocks(blocks, 1, threads_per_block,
