@@ -5,10 +5,13 @@
 #pragma once
 
 #include <blink/communicator.hpp>
+#include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 namespace blink {
 
@@ -29,6 +32,21 @@ void allgather(Group& group, const In& in, const Out& out, std::size_t count, co
     const auto to = pointers<value*>(out, count * static_cast<std::size_t>(group.size()));
     group.run(collective::allgather, 0, std::span<const value* const>(from), std::span<value* const>(to), count,
               no_operator{}, choices);
+}
+
+/// The same for a group of which this process drives one rank, with that rank's buffers alone.
+/// @param stream none: one of the group's own
+template <one_rank_group Group, element T>
+void allgather(Group& comm, const T* in, T* out, std::size_t count, const options& choices = {},
+               stream_choice<Group> stream = {}) {
+    comm.run(collective::allgather, 0, in, out, count, no_operator{}, choices, stream);
+}
+
+/// The same on `stream`.
+template <one_rank_group Group, element T>
+void allgather(Group& comm, const T* in, T* out, std::size_t count,
+               const std::convertible_to<typename Group::stream_type> auto& stream) {
+    comm.run(collective::allgather, 0, in, out, count, no_operator{}, options{}, stream_choice<Group>(stream));
 }
 
 } // namespace blink

@@ -5,12 +5,15 @@
 #pragma once
 
 #include <blink/communicator.hpp>
+#include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/units.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 namespace blink {
 
@@ -39,6 +42,24 @@ void allreduce(Group& group, const In& in, const Out& out, std::size_t count, co
     const auto to = pointers<value*>(out, count);
     group.run(collective::allreduce, 0, std::span<const value* const>(from), std::span<value* const>(to), count, op,
               choices);
+}
+
+/// The same for a group of which this process drives one rank, with that rank's buffers alone.
+/// @code
+/// blink::allreduce(comm, in, out, count, blink::sum{}, stream);
+/// @endcode
+/// @param stream none: one of the group's own
+template <one_rank_group Group, element T, reduction_operator<T> Op = sum>
+void allreduce(Group& comm, const T* in, T* out, std::size_t count, const Op& op = {}, const options& choices = {},
+               stream_choice<Group> stream = {}) {
+    comm.run(collective::allreduce, 0, in, out, count, op, choices, stream);
+}
+
+/// The same on `stream`.
+template <one_rank_group Group, element T, reduction_operator<T> Op>
+void allreduce(Group& comm, const T* in, T* out, std::size_t count, const Op& op,
+               const std::convertible_to<typename Group::stream_type> auto& stream) {
+    comm.run(collective::allreduce, 0, in, out, count, op, options{}, stream_choice<Group>(stream));
 }
 
 } // namespace blink

@@ -2,16 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// Groups of ranks. `local_group` is all ranks of one process: every visible GPU where the compiler is nvcc and there
-/// are GPUs, else host ranks.
+/// are GPUs, else host ranks. `communicator` is one rank of processes that drive a GPU each; it needs nvcc.
 #pragma once
 
 #include <blink/communicator/host_group.hpp>
+#include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/options.hpp>
+#include <blink/communicator/process_card.hpp>
+#include <blink/communicator/rank_buffer.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
+#include <blink/communicator/rendezvous.hpp>
 
 #if defined(__CUDACC__)
 #include <blink/communicator/device_or_host_group.cuh>
+#include <blink/communicator/process_group.cuh>
 #else
 
 namespace blink {

@@ -5,12 +5,15 @@
 #pragma once
 
 #include <blink/communicator.hpp>
+#include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/units.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 namespace blink {
 
@@ -30,6 +33,25 @@ void reduce(Group& group, const In& in, const Out& out, std::size_t count, const
     const auto to = pointers<value*>(out, count);
     group.run(collective::reduce, root, std::span<const value* const>(from), std::span<value* const>(to), count, op,
               choices);
+}
+
+/// The same for a group of which this process drives one rank, with that rank's buffers alone; `out` is null but on the
+/// root.
+/// @param stream none: one of the group's own
+template <one_rank_group Group, class T, reduction_operator<T> Op = sum>
+void reduce(Group& comm, T* in, std::type_identity_t<std::remove_const_t<T>>* out, std::size_t count, const Op& op = {},
+            int root = 0, const options& choices = {}, stream_choice<Group> stream = {}) {
+    using value = std::remove_const_t<T>;
+    comm.run(collective::reduce, root, static_cast<const value*>(in), out, count, op, choices, stream);
+}
+
+/// The same on `stream`.
+template <one_rank_group Group, class T, reduction_operator<T> Op>
+void reduce(Group& comm, T* in, std::type_identity_t<std::remove_const_t<T>>* out, std::size_t count, const Op& op,
+            int root, const std::convertible_to<typename Group::stream_type> auto& stream) {
+    using value = std::remove_const_t<T>;
+    comm.run(collective::reduce, root, static_cast<const value*>(in), out, count, op, options{},
+             stream_choice<Group>(stream));
 }
 
 } // namespace blink

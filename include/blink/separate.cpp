@@ -7,7 +7,11 @@
 #endif
 
 #include <blink/advise_impl.hpp>
+#include <blink/communicator/connection_impl.hpp>
 #include <blink/communicator/host_group_impl.hpp>
+#include <blink/communicator/meeting_impl.hpp>
+#include <blink/communicator/process_card_impl.hpp>
+#include <blink/communicator/rendezvous_impl.hpp>
 #include <blink/execute/host/chunk_queue_impl.hpp>
 #include <blink/execute/host/compile_impl.hpp>
 #include <blink/plan_impl.hpp>

@@ -7,15 +7,15 @@
 #include <blink/communicator/call_timer.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/options.hpp>
+#include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
 #include <blink/communicator/relay_room.cuh>
+#include <blink/communicator/short_call.cuh>
 #include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
-#include <blink/core/protocol.hpp>
 #include <blink/execute/cuda/launch.cuh>
-#include <blink/execute/cuda/ll_kernel.cuh>
 #include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/plan.hpp>
 #include <blink/schedule/relay_stops.hpp>
@@ -30,7 +30,6 @@
 #include <numeric>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -117,7 +116,10 @@ class cuda_group {
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
-            if (launch_short<T>(choices.how, entry, in, out, count, combine)) { return; }
+            if (cuda::launch_short<T>(choices.how, ways_of(entry), in, out, count, combine, resources_->devices(),
+                                      resources_->memory())) {
+                return;
+            }
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                 launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);
             });
@@ -175,50 +177,12 @@ class cuda_group {
 
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
 
-    /// Enqueues the call in lines or packets where that was asked for, or promises to be faster; false where it did
-    /// not.
-    /// @throw usage_error where a protocol was asked for that cannot carry the call
-    template <class T, class Op>
-    bool launch_short(protocol how, const prepared& entry, std::span<const T* const> in, std::span<T* const> out,
-                      std::size_t count, const Op& op) {
+    /// The ways of a short call of this plan.
+    [[nodiscard]] cuda::short_ways ways_of(const prepared& entry) const {
         const schedule& s = entry.made.schedule;
-        if constexpr (cuda::travels_in_lines<T>) {
-            const std::size_t bytes = count * sizeof(T) * (is_sharded(s.kind) ? static_cast<std::size_t>(size()) : 1);
-            const bool can_go_straight = s.kind == collective::allreduce && entry.room == nullptr && all_reach_all();
-            const protocol chosen =
-                cuda::choose_protocol(how, bytes, size(), can_go_straight && entry.all_pairs_joined,
-                                      cuda::travels_in_packets<T> && entry.packets_whole, resources_->memory().tuned);
-            const bool straight = chosen == protocol::all_pairs || chosen == protocol::all_pairs_packets;
-            if (chosen != protocol::chunks && (straight ? can_go_straight : entry.room == nullptr)) {
-                const auto over = [&]<class Wire>(Wire) {
-                    const schedule& lanes = straight ? one_lane_ : s;
-                    const auto shape = cuda::ll_shape_on<Wire, T, Op, cuda::runtime_schedule>(
-                        lanes, count, resources_->devices(), resources_->memory());
-                    if (!shape) { return false; }
-                    cuda::launch_short<Wire, T>(lanes, *shape, entry.form, straight, in, out, op, resources_->devices(),
-                                                resources_->memory());
-                    return true;
-                };
-                if (chosen == protocol::packets || chosen == protocol::all_pairs_packets) {
-                    if constexpr (cuda::travels_in_packets<T>) {
-                        if (entry.packets_whole && over(cuda::packet_wire{})) { return true; }
-                    }
-                } else if (over(cuda::line_wire{})) {
-                    return true;
-                }
-            }
-        }
-        if (how != protocol::automatic && how != protocol::chunks) { refuse(how, s, count, sizeof(T)); }
-        return false;
-    }
-
-    [[noreturn]] void refuse(protocol how, const schedule& s, std::size_t count, std::size_t element_bytes) const {
-        throw usage_error(
-            "protocol " + std::string(to_string(how)) + " cannot carry a " + std::string(to_string(s.kind)) + " of " +
-            std::to_string(count) + " elements of " + std::to_string(element_bytes) + " bytes among " +
-            std::to_string(size()) +
-            " ranks: it is too long, the elements do not tile eight bytes, not all ranks reach each other, or packets "
-            "would cross other links than NVLink");
+        const bool trees = entry.room == nullptr;
+        const bool straight = s.kind == collective::allreduce && trees && all_reach_all();
+        return {s, entry.form, one_lane_, trees, straight, entry.all_pairs_joined, entry.packets_whole};
     }
 
     /// True where kernels of every rank may store into the memory of every other.
@@ -247,7 +211,7 @@ class cuda_group {
     /// The plan of such a call, ready to run; made once.
     const prepared& entry_for(collective kind, int root, const plan_options& p) {
         const int wanted = is_rooted(kind) ? root : 0;
-        const plan_key key{kind, wanted, p.links, p.pack.slack, p.pack.max_trees, p.pack.epsilon, p.relays};
+        const plan_key key = key_of(kind, wanted, p);
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
         prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false, false};
         verify(entry.made.schedule);
@@ -295,8 +259,6 @@ class cuda_group {
   private:
     /// Which CUDA device a relay is: the GPU of that number, one that follows those of the ranks, or any of theirs.
     enum class relay_devices : unsigned char { own, spare, shared };
-
-    using plan_key = std::tuple<collective, int, link_choice, double, int, double, std::vector<int>>;
 
     /// @throw plan_error where a relay has no device, or cannot reach its neighbours
     std::unique_ptr<cuda::relay_room> make_room(relayed_schedule relayed, const std::vector<int>& relays) {

@@ -4,14 +4,15 @@
 /// What a group on GPUs owns: streams, peer access, the memory through which ranks meet, and buffers for users.
 #pragma once
 
+#include <blink/communicator/device_pool.cuh>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
-#include <blink/execute/cuda/fault.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/packet.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,19 +20,10 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace blink::cuda {
-
-/// GPUs that this process sees; 0 where there is none or no driver.
-[[nodiscard]] inline int visible_gpus() noexcept {
-    int count = 0;
-    if (cudaGetDeviceCount(&count) != cudaSuccess) {
-        (void)cudaGetLastError();
-        return 0;
-    }
-    return count;
-}
 
 /// Streams, flags, slots, lines and packets of the ranks of one process. Device memory a rank: 32 MiB of slots, 2 MiB
 /// of lines for each rank of the group, at most 32 MiB of packets, and 180 KiB of flags.
@@ -43,15 +35,10 @@ class group_resources {
                     bool staged = false, const tuning& tuned = {}) {
         memory_.staged = staged;
         memory_.tuned = tuned;
-        try {
-            set_up(device_of_rank, timeout, blocks);
-        } catch (...) {
-            tear_down();
-            throw;
-        }
+        set_up(device_of_rank, timeout, blocks);
     }
 
-    ~group_resources() { tear_down(); }
+    ~group_resources() { abort(); }
     group_resources(const group_resources&) = delete;
     group_resources& operator=(const group_resources&) = delete;
 
@@ -82,21 +69,12 @@ class group_resources {
     /// True where kernels on `from` may store into memory of `to`.
     [[nodiscard]] bool reaches(int from, int to) const { return from == to || peers_.contains({from, to}); }
 
-    [[nodiscard]] bool aborted() const noexcept {
-        return *static_cast<const volatile std::uint64_t*>(memory_.abort) != 0;
-    }
-    void abort() noexcept { *static_cast<volatile std::uint64_t*>(memory_.abort) = 1; }
+    [[nodiscard]] bool aborted() const noexcept { return words_.aborted(); }
+    void abort() noexcept { words_.abort(); }
 
-    /// The waits that ran into their deadline, by rank and relay stop; empty where none did.
+    /// See `fault_words`.
     [[nodiscard]] std::string fault_text() const {
-        std::string text;
-        for (int v = 0; v < max_ranks; ++v) {
-            const std::uint64_t word = static_cast<const volatile std::uint64_t*>(memory_.faults)[v];
-            if (word == 0) { continue; }
-            const int ranks = static_cast<int>(memory_.flags.size());
-            text += (text.empty() ? "" : "; ") + describe(fault::unpacked(word), memory_.timeout_ns, ranks);
-        }
-        return text;
+        return words_.text(memory_.timeout_ns, static_cast<int>(memory_.flags.size()));
     }
 
     /// Waits for all streams of the group.
@@ -123,23 +101,10 @@ class group_resources {
     }
 
     /// Zeroed device memory, freed with the group.
-    [[nodiscard]] void* allocate(int device, std::size_t bytes) {
-        const device_scope current(device);
-        void* memory = nullptr;
-        check(cudaMalloc(&memory, bytes), "cudaMalloc");
-        allocations_.emplace_back(device, memory);
-        check(cudaMemset(memory, 0, bytes), "cudaMemset");
-        return memory;
-    }
+    [[nodiscard]] void* allocate(int device, std::size_t bytes) { return pool_.allocate(device, bytes); }
 
     /// A stream that goes with the group.
-    [[nodiscard]] cudaStream_t make_stream(int device) {
-        const device_scope current(device);
-        cudaStream_t stream = nullptr;
-        check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-        streams_.emplace_back(device, stream);
-        return stream;
-    }
+    [[nodiscard]] cudaStream_t make_stream(int device) { return pool_.make_stream(device); }
 
   private:
     static constexpr std::size_t slot_bytes = 32u << 20;
@@ -168,13 +133,8 @@ class group_resources {
                     static_cast<ll_line*>(allocate(d.device, ll_memory(static_cast<int>(device_of_rank.size())))));
             }
         }
-        void* words = nullptr;
-        check(
-            cudaHostAlloc(&words, (max_ranks + 1) * sizeof(std::uint64_t), cudaHostAllocPortable | cudaHostAllocMapped),
-            "cudaHostAlloc");
-        memory_.abort = static_cast<std::uint64_t*>(words);
-        memory_.faults = memory_.abort + 1;
-        std::fill_n(memory_.abort, max_ranks + 1, std::uint64_t{0});
+        memory_.abort = words_.abort_word();
+        memory_.faults = words_.faults();
         for (const device_ranks& from : devices_) {
             for (const device_ranks& to : devices_) {
                 if (from.device != to.device) { open_peer(from.device, to.device); }
@@ -186,25 +146,11 @@ class group_resources {
         }
     }
 
-    void tear_down() noexcept {
-        if (memory_.abort != nullptr) { abort(); }
-        for (const auto& [device, stream] : streams_) {
-            const device_scope current(device);
-            (void)cudaStreamSynchronize(stream);
-            (void)cudaStreamDestroy(stream);
-        }
-        for (const auto& [device, memory] : allocations_) {
-            const device_scope current(device);
-            (void)cudaFree(memory);
-        }
-        if (memory_.abort != nullptr) { (void)cudaFreeHost(memory_.abort); }
-    }
-
+    fault_words words_; ///< goes last: kernels look at it
+    device_pool pool_;
     std::vector<device_ranks> devices_;
     group_memory memory_;
     std::set<std::pair<int, int>> peers_;
-    std::vector<std::pair<int, cudaStream_t>> streams_;
-    std::vector<std::pair<int, void*>> allocations_;
 };
 
 /// Buffers for users: plain device memory of the rank's GPU. Copies follow the work on the rank's stream.

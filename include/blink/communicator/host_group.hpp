@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/communicator/options.hpp>
+#include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
 #include <blink/core/config.hpp>
@@ -23,7 +24,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -116,7 +116,6 @@ class host_group {
         plan made;
         host::compiled_schedule compiled;
     };
-    using key = std::tuple<collective, int, link_choice, double, int, double, std::vector<int>>;
 
     /// Two threads in one group at once are refused, not queued.
     class in_use {
@@ -142,7 +141,7 @@ class host_group {
     std::vector<int> gpus_;
     std::chrono::milliseconds timeout_;
     host::worker_pool pool_;
-    std::map<key, ready> plans_;
+    std::map<plan_key, ready> plans_;
     std::atomic<bool> busy_{false};
     std::atomic<bool> stop_{false};
     std::atomic<group_status> status_{group_status::ready};

@@ -51,8 +51,7 @@ BLINK_INLINE void host_group::abort() noexcept {
 
 BLINK_INLINE const host_group::ready& host_group::ready_for(collective kind, int root, const plan_options& planning) {
     if (!is_rooted(kind)) { root = best_root; }
-    const pack_options& pack = planning.pack;
-    const key k{kind, root, planning.links, pack.slack, pack.max_trees, pack.epsilon, planning.relays};
+    const plan_key k = key_of(kind, root, planning);
     auto found = plans_.find(k);
     if (found == plans_.end()) {
         plan made = make_plan(machine_, gpus_, kind, root, planning);

@@ -37,23 +37,22 @@ namespace blink {
     return kind != collective::reduce || rank == root;
 }
 
-/// Checks the buffers of a collective in which every rank gives and gets `count` elements of `element_bytes` each (of
-/// its own, where the collective is sharded: see `input_count`).
-/// Buffers that it does not touch may be anything. In place (in[r] == out[r]) is right; every other overlap with
-/// memory that is written is not.
-/// @param in, out pointers by rank
-/// @throw usage_error naming collective, rank and buffer
-inline void check_buffers(collective kind, int root, int ranks, const std::vector<const void*>& in,
-                          const std::vector<const void*>& out, std::size_t count, std::size_t element_bytes,
-                          std::size_t alignment) {
+namespace detail {
+
+/// The buffers of some ranks of a collective, from rank `first` on.
+struct known_buffers {
+    int first = 0;
+    std::vector<const void*> in;
+    std::vector<const void*> out;
+};
+
+/// Checks what is known of the buffers, see `check_buffers`.
+inline void check_known_buffers(collective kind, int root, int ranks, const known_buffers& known, std::size_t count,
+                                std::size_t element_bytes, std::size_t alignment) {
     const auto fail = [&](const std::string& what) { throw usage_error(std::string(to_string(kind)) + ": " + what); };
     const auto number = [](auto n) { return std::to_string(n); };
     if (is_rooted(kind) && (root < 0 || root >= ranks)) {
         fail("root " + number(root) + " is none of the ranks 0.." + number(ranks - 1));
-    }
-    if (in.size() != static_cast<std::size_t>(ranks) || out.size() != static_cast<std::size_t>(ranks)) {
-        fail(number(in.size()) + " inputs and " + number(out.size()) + " outputs for " + number(ranks) +
-             " ranks: expected one each");
     }
     if (count == 0) { return; }
     if (count > std::numeric_limits<std::ptrdiff_t>::max() / element_bytes / static_cast<std::size_t>(ranks)) {
@@ -68,7 +67,7 @@ inline void check_buffers(collective kind, int root, int ranks, const std::vecto
     };
     const auto name = [&](const buffer& b) { return (b.output ? "out[" : "in[") + number(b.rank) + "]"; };
     std::vector<buffer> used;
-    used.reserve(2 * in.size());
+    used.reserve(2 * known.in.size());
     const auto add = [&](const void* p, int rank, bool output) {
         const std::size_t elements = output ? output_count(kind, ranks, count) : input_count(kind, ranks, count);
         const buffer b{reinterpret_cast<std::uintptr_t>(p), elements * element_bytes, rank, output};
@@ -76,9 +75,10 @@ inline void check_buffers(collective kind, int root, int ranks, const std::vecto
         if (b.begin % alignment != 0) { fail(name(b) + " is not aligned to " + number(alignment) + " bytes"); }
         used.push_back(b);
     };
-    for (int r = 0; r < ranks; ++r) {
-        if (reads_input(kind, root, r)) { add(in[static_cast<std::size_t>(r)], r, false); }
-        if (writes_output(kind, root, r)) { add(out[static_cast<std::size_t>(r)], r, true); }
+    for (std::size_t i = 0; i < known.in.size(); ++i) {
+        const int r = known.first + static_cast<int>(i);
+        if (reads_input(kind, root, r)) { add(known.in[i], r, false); }
+        if (writes_output(kind, root, r)) { add(known.out[i], r, true); }
     }
     // In place the smaller buffer of a sharded collective is its rank's shard of the larger one.
     const auto in_place = [&](const buffer& a, const buffer& b) {
@@ -96,6 +96,33 @@ inline void check_buffers(collective kind, int root, int ranks, const std::vecto
             }
         }
     }
+}
+
+} // namespace detail
+
+/// Checks the buffers of a collective in which every rank gives and gets `count` elements of `element_bytes` each (of
+/// its own, where the collective is sharded: see `input_count`).
+/// Buffers that it does not touch may be anything. In place (in[r] == out[r]) is right; every other overlap with
+/// memory that is written is not.
+/// @param in, out pointers by rank
+/// @throw usage_error naming collective, rank and buffer
+inline void check_buffers(collective kind, int root, int ranks, const std::vector<const void*>& in,
+                          const std::vector<const void*>& out, std::size_t count, std::size_t element_bytes,
+                          std::size_t alignment) {
+    const auto n = static_cast<std::size_t>(ranks);
+    if (in.size() != n || out.size() != n) {
+        throw usage_error(std::string(to_string(kind)) + ": " + std::to_string(in.size()) + " inputs and " +
+                          std::to_string(out.size()) + " outputs for " + std::to_string(ranks) +
+                          " ranks: expected one each");
+    }
+    detail::check_known_buffers(kind, root, ranks, {0, in, out}, count, element_bytes, alignment);
+}
+
+/// The same for one rank, of which alone the buffers are known.
+/// @throw usage_error naming collective, rank and buffer
+inline void check_rank_buffers(collective kind, int root, int ranks, int rank, const void* in, const void* out,
+                               std::size_t count, std::size_t element_bytes, std::size_t alignment) {
+    detail::check_known_buffers(kind, root, ranks, {rank, {in}, {out}}, count, element_bytes, alignment);
 }
 
 } // namespace blink

@@ -72,4 +72,22 @@ class aborted_error : public error {
     using error::error;
 };
 
+/// The process of a rank has ended, or has left while others still needed it; the communicator is unusable afterwards.
+class peer_lost_error : public aborted_error {
+  public:
+    peer_lost_error(int rank, const std::string& what) : aborted_error(what), rank_(rank) {}
+
+    /// The rank that is gone.
+    [[nodiscard]] int rank() const noexcept { return rank_; }
+
+  private:
+    int rank_;
+};
+
+/// Processes that cannot talk to each other: a socket that cannot be opened, or an answer that is no answer.
+class rendezvous_error : public error {
+  public:
+    using error::error;
+};
+
 } // namespace blink

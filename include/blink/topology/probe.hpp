@@ -11,6 +11,8 @@
 #include <blink/core/config.hpp>
 #include <blink/topology/topology.hpp>
 
+#include <span>
+#include <string>
 #include <vector>
 
 namespace blink {
@@ -24,6 +26,11 @@ struct gpu_facts;
 /// The topology of the visible GPUs of this machine.
 /// @throw topology_error where no GPU is visible, with the reasons that the drivers give
 [[nodiscard]] BLINK_INLINE topology probe();
+
+/// The topology of the GPUs with these PCI bus ids, such as 0000:1A:00.0, GPU i being the i-th of them. They need not
+/// be visible to this process where NVML is there.
+/// @throw topology_error where nobody knows one of them
+[[nodiscard]] BLINK_INLINE topology probe_at(std::span<const std::string> bus_ids);
 
 } // namespace blink
 

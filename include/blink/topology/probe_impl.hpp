@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,6 +69,23 @@ BLINK_INLINE std::vector<gpu_facts> probe_facts() {
 
 BLINK_INLINE topology probe() {
     const std::vector<gpu_facts> facts = probe_facts();
+    return assemble(facts, std::to_string(facts.size()) + "x " + (facts[0].name.empty() ? "GPU" : facts[0].name));
+}
+
+BLINK_INLINE topology probe_at(std::span<const std::string> bus_ids) {
+    std::vector<gpu_facts> facts;
+    try {
+        facts = detail::picked(probe_facts(), bus_ids);
+    } catch (const topology_error&) { // NVML knows those too that CUDA_VISIBLE_DEVICES hides
+        const detail::nvml::api nvml;
+        std::vector<detail::nvml::device> devices;
+        for (const std::string& id : bus_ids) {
+            const auto d = nvml.ready() ? nvml.at_bus(id) : std::nullopt;
+            if (!d) { throw; }
+            devices.push_back(*d);
+        }
+        for (std::size_t i = 0; i < devices.size(); ++i) { facts.push_back(nvml.facts(devices, i)); }
+    }
     return assemble(facts, std::to_string(facts.size()) + "x " + (facts[0].name.empty() ? "GPU" : facts[0].name));
 }
 

@@ -55,7 +55,7 @@ template <class Wire, class T, class Op, device_schedule Form>
 /// @param straight from each rank to each other; `form` is not looked at then
 /// @throw cuda_error where a launch fails
 template <class Wire, class T, class Op, device_schedule Form>
-void launch_short(const schedule& s, const call_shape& shape, const Form& form, bool straight,
+void launch_rows(const schedule& s, const call_shape& shape, const Form& form, bool straight,
                   std::span<const T* const> in, std::span<T* const> out, const Op& op,
                   std::span<const device_ranks> devices, const group_memory& memory) {
     check_operator(op, s.ranks);

@@ -11,6 +11,8 @@
 #include <blink/topology/topology.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -134,6 +136,34 @@ inline void guess_nvlinks(const std::vector<gpu_facts>& gpus, nvlink_counts& cou
         }
     }
     return d;
+}
+
+/// The facts of the GPUs with these bus ids, and what each of them knows of the others.
+/// @throw topology_error for a bus id that none of `all` has
+[[nodiscard]] inline std::vector<gpu_facts> picked(const std::vector<gpu_facts>& all,
+                                                   std::span<const std::string> bus_ids) {
+    std::vector<std::size_t> numbers;
+    for (const std::string& id : bus_ids) {
+        const auto there = [&](const gpu_facts& f) { return short_bus_id(f.bus_id) == short_bus_id(id); };
+        const auto found = std::ranges::find_if(all, there);
+        if (found == all.end()) { throw topology_error("no driver tells this process of the GPU at " + id); }
+        numbers.push_back(static_cast<std::size_t>(found - all.begin()));
+    }
+    const auto pick = [&](auto& by_peer) {
+        if (by_peer.empty()) { return; }
+        auto few = by_peer;
+        few.clear();
+        for (const std::size_t n : numbers) { few.push_back(by_peer.at(n)); }
+        by_peer = few;
+    };
+    std::vector<gpu_facts> some;
+    for (const std::size_t n : numbers) {
+        gpu_facts& f = some.emplace_back(all[n]);
+        pick(f.peers);
+        pick(f.native_atomics);
+        pick(f.distances);
+    }
+    return some;
 }
 
 } // namespace detail

@@ -1,0 +1,326 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// One process a GPU: a communicator is one rank of a group whose other ranks are other processes of this machine.
+#pragma once
+
+#include <blink/communicator/one_rank_group.hpp>
+#include <blink/communicator/options.hpp>
+#include <blink/communicator/plan_key.hpp>
+#include <blink/communicator/process_card.hpp>
+#include <blink/communicator/process_resources.cuh>
+#include <blink/communicator/rank_buffer.hpp>
+#include <blink/communicator/rank_group.hpp>
+#include <blink/communicator/rendezvous.hpp>
+#include <blink/communicator/short_call.cuh>
+#include <blink/core/buffers.hpp>
+#include <blink/core/collective.hpp>
+#include <blink/core/error.hpp>
+#include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/cuda/protocol_choice.hpp>
+#include <blink/plan.hpp>
+#include <blink/schedule/verify.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace blink {
+
+namespace cuda {
+
+/// Buffers for users of a process: plain memory of its GPU. Copies follow all work on the GPU.
+class own_memory final : public rank_memory {
+  public:
+    explicit own_memory(int device) : device_(device) {}
+
+    void* allocate(int /*rank*/, std::size_t bytes) override {
+        const device_scope current(device_);
+        void* memory = nullptr;
+        check(cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)), "cudaMalloc");
+        check(cudaMemset(memory, 0, bytes), "cudaMemset");
+        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        return memory;
+    }
+    void release(int /*rank*/, void* memory, std::size_t /*bytes*/) noexcept override {
+        const device_scope current(device_);
+        (void)cudaFree(memory);
+    }
+    void write(int /*rank*/, void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+    void read(int /*rank*/, void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+
+  private:
+    void copy(void* to, const void* from, std::size_t bytes) {
+        const device_scope current(device_);
+        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        check(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy");
+    }
+
+    int device_;
+};
+
+} // namespace cuda
+
+/// One rank on one GPU, among processes that met at a rendezvous. Every rank makes the same calls with the same counts
+/// in the same order, and destroys its communicator at about the same time as the others. Calls only enqueue, and may
+/// be captured; eager calls on different streams run one behind the other, graphs are ordered by who launches them.
+///
+/// Where a process ends, all others get a peer_lost_error that names its rank; their kernels leave at once.
+///
+/// @code
+/// blink::communicator comm{rank, size, blink::rendezvous{"file:/tmp/job42"}};
+/// blink::allreduce(comm, in, out, count, blink::sum{}, stream);
+/// @endcode
+class communicator {
+  public:
+    using stream_type = cudaStream_t;
+
+    /// Waits for all ranks. Their processes may share GPUs; then each gets its turn, or MPS lets them run together.
+    /// @throw usage_error for ranks that do not fit together, timeout_error naming those that did not come,
+    ///        cuda_error, or aborted_error for what went wrong on another rank
+    communicator(int rank, int size, const rendezvous& at, const process_options& choices = {})
+        : resources_(at.meet(rank, size), choices), gpus_(choices.gpus),
+          one_lane_(cuda::one_lane(collective::allreduce, size)), last_(resources_.here().device) {
+        if (gpus_.empty()) {
+            gpus_.resize(static_cast<std::size_t>(size));
+            std::iota(gpus_.begin(), gpus_.end(), 0);
+        }
+        if (static_cast<int>(gpus_.size()) != size) {
+            throw usage_error("communicator: " + std::to_string(gpus_.size()) + " GPUs are named for " +
+                              std::to_string(size) + " ranks");
+        }
+        (void)induced(machine(), gpus_);
+    }
+
+    /// The rank and size that the environment says, see `rendezvous`.
+    /// @throw usage_error where the rendezvous is not `env:`
+    explicit communicator(const rendezvous& at, const process_options& choices = {})
+        : communicator(known(at.rank()), known(at.size()), at, choices) {}
+
+    [[nodiscard]] int rank() const noexcept { return resources_.rank(); }
+    [[nodiscard]] int size() const noexcept { return resources_.size(); }
+    [[nodiscard]] int device() const noexcept { return resources_.here().device; }
+    /// What calls without a stream go to.
+    [[nodiscard]] cudaStream_t stream() const noexcept { return resources_.here().stream; }
+    [[nodiscard]] const topology& machine() const noexcept { return resources_.machine(); }
+
+    [[nodiscard]] group_status status() const {
+        if (!failure_.empty()) { return group_status::failed; }
+        switch (resources_.met().failure().what) {
+        case meeting_failure::reason::none:
+            return !resources_.aborted() ? group_status::ready : group_status::timed_out;
+        case meeting_failure::reason::timed_out:
+            return group_status::timed_out;
+        case meeting_failure::reason::aborted:
+            return group_status::aborted;
+        default:
+            return group_status::failed;
+        }
+    }
+
+    /// The plan of such a call; made and verified once, then kept. The others are told, without waiting, what it is.
+    /// @throw plan_error where the machine cannot carry it out
+    [[nodiscard]] const plan& plan_for(collective kind, int root = 0, const plan_options& planning = {}) {
+        return entry_for(kind, root, planning).made;
+    }
+
+    /// Zeroed memory on this rank's GPU.
+    template <element T>
+    [[nodiscard]] rank_buffer<T> make_buffer(std::size_t count) const {
+        return {std::make_shared<cuda::own_memory>(device()), count};
+    }
+
+    /// Enqueues this rank's part of a collective; see `one_rank_group`.
+    /// @param in, out this rank's own; null where it reads or writes nothing
+    /// @throw usage_error, plan_error before anything is launched; peer_lost_error, aborted_error, timeout_error,
+    ///        cuda_error where the communicator has become unusable
+    template <element T, collective_operator<T> Op>
+    void run(collective kind, int root, const T* in, T* out, std::size_t count, const Op& op,
+             const options& choices = {}, std::optional<cudaStream_t> on = std::nullopt) {
+        check_ready();
+        check_rank_buffers(kind, root, size(), rank(), in, out, count, sizeof(T), alignof(T));
+        if (count > 0 && reads_input(kind, root, rank())) { check_on_device(kind, "in", in); }
+        if (count > 0 && writes_output(kind, root, rank())) { check_on_device(kind, "out", out); }
+        if (choices.chunk.learns()) {
+            throw usage_error(std::string(to_string(kind)) +
+                              ": a chunk policy that learns would learn something else on every rank");
+        }
+        const prepared& entry = entry_for(kind, root, planning(choices));
+        if (count == 0) { return; }
+        if constexpr (reduction_operator<Op, T>) {
+            enqueue<T>(entry, in, out, count, op, choices, on.value_or(stream()));
+        } else {
+            enqueue<T>(entry, in, out, count, cuda::first_of_two{}, choices, on.value_or(stream()));
+        }
+    }
+
+    /// Waits for everything on this rank's GPU.
+    /// @throw peer_lost_error, timeout_error, aborted_error or cuda_error for what went wrong, here or on another rank;
+    ///        the communicator stays unusable then
+    void synchronize() {
+        try {
+            const cuda::device_scope current(device());
+            cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        } catch (const cuda_error& e) {
+            failure_ = e.what();
+            throw;
+        }
+        check_ready();
+    }
+
+    /// Makes every rank leave its kernels soon; from any thread.
+    void abort() noexcept {
+        resources_.abort();
+        resources_.met().fail(
+            {meeting_failure::reason::aborted, rank(), "rank " + std::to_string(rank()) + " aborted the communicator"});
+    }
+
+  private:
+    struct prepared {
+        plan made;
+        cuda::runtime_schedule form;
+        bool all_pairs_joined = false; ///< by hops of the plan's fabric
+        bool packets_whole = false;    ///< on all hops of the fabric
+    };
+
+    /// Where the last eager call was enqueued, so that the next one on another stream waits for it.
+    struct last_call {
+        explicit last_call(int device) {
+            const cuda::device_scope current(device);
+            cuda::check(cudaEventCreateWithFlags(&done, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+        }
+        ~last_call() { (void)cudaEventDestroy(done); }
+        last_call(const last_call&) = delete;
+        last_call& operator=(const last_call&) = delete;
+
+        cudaEvent_t done = nullptr;
+        std::optional<cudaStream_t> stream{};
+    };
+
+    static int known(const std::optional<int>& number) {
+        if (!number) { throw usage_error("communicator: only a rendezvous 'env:' says rank and size"); }
+        return *number;
+    }
+
+    template <class T, class Op>
+    void enqueue(const prepared& entry, const T* own_in, T* own_out, std::size_t count, const Op& op,
+                 const options& choices, cudaStream_t stream) {
+        const schedule& s = entry.made.schedule;
+        std::vector<const T*> in(static_cast<std::size_t>(size()), nullptr);
+        std::vector<T*> out(in.size(), nullptr);
+        in[static_cast<std::size_t>(rank())] = own_in;
+        out[static_cast<std::size_t>(rank())] = own_out;
+        cuda::device_ranks here = resources_.here();
+        here.stream = stream;
+        const cuda::device_scope current(here.device);
+        const std::span<const cuda::device_ranks> devices(&here, 1);
+        const bool captured = is_captured(stream);
+        if (!captured && last_.stream && *last_.stream != stream) {
+            if (*last_.stream == this->stream()) {
+                cuda::check(cudaEventRecord(last_.done, *last_.stream), "cudaEventRecord");
+            }
+            cuda::check(cudaStreamWaitEvent(stream, last_.done, 0), "cudaStreamWaitEvent");
+        }
+        const bool straight = s.kind == collective::allreduce && all_reach_all();
+        const cuda::short_ways ways{
+            s, entry.form, one_lane_, true, straight, entry.all_pairs_joined, entry.packets_whole};
+        if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out), count,
+                                   op, devices, resources_.memory())) {
+            launch_long<T>(entry, in, out, count, op, choices, devices);
+        }
+        if (captured) { return; }
+        last_.stream = stream;
+        // A stream of the user's may be gone by the next call, so it is marked at once.
+        if (stream != this->stream()) { cuda::check(cudaEventRecord(last_.done, stream), "cudaEventRecord"); }
+    }
+
+    template <class T, class Op>
+    void launch_long(const prepared& entry, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+                     const Op& op, const options& choices, std::span<const cuda::device_ranks> devices) {
+        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
+        cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, op, devices, resources_.memory(), chunk_bytes);
+    }
+
+    static bool is_captured(cudaStream_t stream) {
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        cuda::check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+        return status != cudaStreamCaptureStatusNone;
+    }
+
+    const prepared& entry_for(collective kind, int root, const plan_options& p) {
+        const plan_key key = key_of(kind, is_rooted(kind) ? root : 0, p);
+        if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
+        if (!p.relays.empty()) { throw usage_error("communicator: relays are for groups of one process"); }
+        prepared entry{make_plan(machine(), gpus_, kind, is_rooted(kind) ? root : 0, p), {}, false, false};
+        verify(entry.made.schedule);
+        check_reach(entry.made.schedule);
+        entry.form = cuda::to_runtime_schedule(entry.made.schedule);
+        entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
+        entry.packets_whole = cuda::carries_packets(entry.made.fabric);
+        resources_.met().claim(name_of(key), std::to_string(digest_of(entry.made.schedule)));
+        return plans_.emplace(key, std::move(entry)).first->second;
+    }
+
+    [[nodiscard]] bool all_reach_all() const {
+        for (int from = 0; from < size(); ++from) {
+            for (int to = 0; to < size(); ++to) {
+                if (!resources_.reaches(from, to)) { return false; }
+            }
+        }
+        return true;
+    }
+
+    /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.
+    void check_reach(const schedule& s) const {
+        for (const lane& l : s.lanes) {
+            for (int r = 0; r < s.ranks; ++r) {
+                const role& own = l.roles[static_cast<std::size_t>(r)];
+                for (const int peer : {own.reduce_to, own.broadcast_from}) {
+                    if (peer == no_rank || (resources_.reaches(r, peer) && resources_.reaches(peer, r))) { continue; }
+                    throw plan_error("rank " + std::to_string(r) + " and rank " + std::to_string(peer) +
+                                     " cannot store into each other's memory: no peer access between their GPUs");
+                }
+            }
+        }
+    }
+
+    void check_on_device(collective kind, const char* which, const void* p) const {
+        cudaPointerAttributes attributes{};
+        cuda::check(cudaPointerGetAttributes(&attributes, p), "cudaPointerGetAttributes");
+        if (attributes.type == cudaMemoryTypeManaged) { return; }
+        if (attributes.type != cudaMemoryTypeDevice || attributes.device != device()) {
+            throw usage_error(std::string(to_string(kind)) + ": " + which + "[" + std::to_string(rank()) +
+                              "] is not memory of GPU " + std::to_string(device()));
+        }
+    }
+
+    void check_ready() const {
+        if (!failure_.empty()) { throw cuda_error(failure_); }
+        if (!resources_.aborted()) { return; }
+        meeting& met = resources_.met();
+        met.failure().raise();
+        if (std::string fault = resources_.fault_text(); !fault.empty()) {
+            met.fail({meeting_failure::reason::timed_out, rank(), std::move(fault)});
+        }
+        met.failure().raise();
+        throw aborted_error("this communicator was aborted");
+    }
+
+    cuda::process_resources resources_;
+    std::vector<int> gpus_;
+    std::map<plan_key, prepared> plans_;
+    schedule one_lane_; ///< of calls without trees
+    last_call last_;
+    std::string failure_;
+};
+
+static_assert(one_rank_group<communicator>);
+
+} // namespace blink

@@ -1,0 +1,311 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// One process a GPU, with real processes; on a machine with fewer GPUs some share one. This program itself never calls
+/// CUDA, since what is forked from it could not then. A line a case, then one of counts; 77 where there is no GPU.
+///
+///     processes [PART OF A CASE'S NAME]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "process_trial.cuh"
+#include "processes.hpp"
+
+using namespace gpu_test;
+using namespace std::chrono_literals;
+using blink::collective;
+
+namespace {
+
+constexpr collective all_kinds[] = {collective::allreduce, collective::broadcast, collective::reduce,
+                                    collective::allgather, collective::reduce_scatter};
+
+/// What every rank of a case is given.
+struct seat {
+    int rank = 0;
+    int size = 0;
+    std::string address;
+
+    [[nodiscard]] blink::rendezvous at() const { return blink::rendezvous(address, 60s); }
+    [[nodiscard]] blink::communicator join(const blink::process_options& choices = {.timeout = 30s}) const {
+        return {rank, size, at(), choices};
+    }
+};
+
+template <class T, class Op>
+void sweep(blink::communicator& comm, const std::vector<std::size_t>& counts, const blink::options& choices = {}) {
+    for (const std::size_t count : counts) {
+        for (const collective kind : all_kinds) {
+            for (int root = 0; root < (blink::is_rooted(kind) ? comm.size() : 1); ++root) {
+                for (const bool in_place : {false, true}) {
+                    check_call<T, Op>(comm,
+                                      {kind, count, root, in_place, count % 3, count + static_cast<std::size_t>(root)},
+                                      choices);
+                }
+            }
+        }
+    }
+}
+
+void sizes_and_roots(const seat& s) {
+    blink::communicator comm = s.join();
+    must(comm.rank() == s.rank && comm.size() == s.size && comm.status() == blink::group_status::ready, "the group");
+    sweep<float, blink::sum>(comm, {0, 1, 2, 3, 31, 127, 1023, 4097, 16385, 100003});
+    for (const collective kind : all_kinds) { check_call<float, blink::sum>(comm, {kind, 1000003, s.size - 1}); }
+}
+
+void types(const seat& s) {
+    blink::communicator comm = s.join();
+    const std::vector<std::size_t> counts{1, 1001, 70001};
+    sweep<std::uint8_t, blink::max>(comm, counts);
+    sweep<std::int32_t, blink::sum>(comm, counts);
+    sweep<std::uint64_t, blink::prod>(comm, counts);
+    sweep<double, blink::avg>(comm, counts);
+    sweep<__half, blink::min>(comm, counts);
+    sweep<located, larger_magnitude>(comm, counts);
+    sweep<triple, add_triples>(comm, counts); // twelve bytes: in chunks alone
+}
+
+void protocols(const seat& s) {
+    blink::communicator comm = s.join();
+    for (const std::size_t count : {1, 7, 1000, 3000}) {
+        sweep<float, blink::sum>(comm, {count}, {.how = blink::protocol::lines});
+        sweep<float, blink::sum>(comm, {count}, {.how = blink::protocol::chunks});
+        check_call<float, blink::sum>(comm, {collective::allreduce, count}, {.how = blink::protocol::all_pairs});
+    }
+    for (const std::size_t bytes : {1, 4096, 1 << 20}) {
+        sweep<float, blink::sum>(comm, {50001}, {.chunk = blink::fixed_chunk{bytes}});
+    }
+    try {
+        check_call<float, blink::sum>(comm, {collective::allreduce, 1 << 22}, {.how = blink::protocol::lines});
+        must(false, "a long call went in lines");
+    } catch (const blink::usage_error&) { must(true, ""); }
+}
+
+void machines(const seat& s) {
+    blink::communicator comm = s.join(
+        {.machine = blink::topology(blink::dgx1v), .gpus = std::vector<int>{0, 1, 4}, .timeout = 30s, .blocks = 16});
+    must(comm.machine().name() == "dgx1v", "the machine that was named");
+    sweep<std::int32_t, blink::sum>(comm, {1, 5003, 200003});
+}
+
+/// Graph replays on a stream of the user's, eager calls on that stream and the communicator's own in turn.
+void graphs(const seat& s) {
+    blink::communicator comm = s.join();
+    cudaStream_t stream = nullptr;
+    blink::cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    process_trial<float, blink::sum> sum(comm, {collective::allreduce, 100003});
+    process_trial<float, blink::sum> small(comm, {collective::allreduce, 501, 0, false, 1, 7});
+    process_trial<float, blink::sum> cast(comm, {collective::broadcast, 777, s.size - 1});
+    const auto judge_all = [&] {
+        for (auto* t : {&sum, &small, &cast}) {
+            t->judge();
+            t->reset();
+        }
+    };
+    const auto enqueue = [&](cudaStream_t on) {
+        for (auto* t : {&sum, &small, &cast, &small}) { t->launch(on); }
+    };
+    enqueue(comm.stream());
+    judge_all();
+    blink::cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+    enqueue(stream);
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t ready = nullptr;
+    blink::cuda::check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+    blink::cuda::check(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+    for (int round = 0; round < 5; ++round) {
+        for (int replay = 0; replay < 4; ++replay) {
+            blink::cuda::check(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
+        }
+        judge_all();
+        for (int call = 0; call < 3; ++call) {
+            enqueue(stream);
+            enqueue(comm.stream());
+        }
+        judge_all();
+    }
+    blink::cuda::check(cudaGraphExecDestroy(ready), "cudaGraphExecDestroy");
+    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    blink::cuda::check(cudaStreamDestroy(stream), "cudaStreamDestroy");
+    check_call<float, blink::sum>(comm, {collective::allreduce, 100003}); // behind a stream that is gone
+}
+
+void several(const seat& s) {
+    for (int turn = 0; turn < 3; ++turn) {
+        blink::communicator one = s.join();
+        blink::communicator other = s.join();
+        check_call<float, blink::sum>(one, {collective::allreduce, 2001});
+        check_call<float, blink::sum>(other, {collective::allgather, 2001});
+        check_call<float, blink::sum>(one, {collective::reduce_scatter, 30001});
+    }
+}
+
+template <class Error, class Work>
+void must_throw(const Work& work, const std::string& part) {
+    try {
+        work();
+    } catch (const Error& e) {
+        must(std::string(e.what()).find(part) != std::string::npos, std::string("threw: ") + e.what());
+        return;
+    }
+    must(false, "nothing was thrown, expected: " + part);
+}
+
+void bad_input(const seat& s) {
+    must_throw<blink::usage_error>([&] { (void)s.join({.timeout = std::chrono::milliseconds(30'000 + s.rank)}); },
+                                   "different options");
+    blink::communicator comm = s.join();
+    const auto buffer = comm.make_buffer<float>(100);
+    std::vector<float> host(100);
+    float* const p = buffer.data();
+    must_throw<blink::usage_error>([&] { blink::allreduce(comm, host.data(), p, 100); }, "is not memory of GPU");
+    must_throw<blink::usage_error>([&] { blink::allreduce(comm, p, p + 1, 99); }, "overlap");
+    must_throw<blink::usage_error>([&] { blink::broadcast(comm, p, p, 100, s.size); }, "root");
+    must_throw<blink::usage_error>([&] { blink::allreduce(comm, p, p, 9, blink::sum{}, {.relays = {7}}); }, "relays");
+    check_call<float, blink::sum>(comm, {collective::allreduce, 2001});
+}
+
+/// The last rank is killed where it sleeps, while the others wait for it in a kernel or call again and again.
+void killed(const seat& s, bool in_kernel) {
+    blink::communicator comm = s.join();
+    check_call<float, blink::sum>(comm, {collective::allreduce, 2001});
+    process_trial<float, blink::sum> t(comm, {collective::allreduce, 2001});
+    const auto begin = std::chrono::steady_clock::now();
+    if (s.rank == s.size - 1 && in_kernel) { std::this_thread::sleep_for(600s); }
+    must_throw<blink::peer_lost_error>(
+        [&] {
+            for (;;) {
+                t.launch(comm.stream());
+                comm.synchronize();
+            }
+        },
+        "rank " + std::to_string(s.size - 1) + "'s process ended");
+    must(std::chrono::steady_clock::now() - begin < 20s, "the end was noticed before the deadline of a kernel");
+    must(comm.status() == blink::group_status::failed, "the status");
+    must_throw<blink::peer_lost_error>([&] { t.launch(comm.stream()); }, "process ended");
+}
+
+void never_calls(const seat& s) {
+    blink::communicator comm = s.join({.timeout = 5s});
+    check_call<float, blink::sum>(comm, {collective::allreduce, 2001});
+    process_trial<float, blink::sum> t(comm, {collective::allreduce, 2001});
+    if (s.rank == s.size - 1) {
+        std::this_thread::sleep_for(12s);
+    } else {
+        t.launch(comm.stream());
+    }
+    must_throw<blink::timeout_error>([&] { comm.synchronize(); }, "waited longer than 5000 ms");
+    must(comm.status() == blink::group_status::timed_out, "the status");
+}
+
+void aborted(const seat& s) {
+    blink::communicator comm = s.join();
+    process_trial<float, blink::sum> t(comm, {collective::allreduce, 200001});
+    if (s.rank == s.size - 1) {
+        std::this_thread::sleep_for(1s);
+        comm.abort();
+    } else {
+        t.launch(comm.stream());
+    }
+    must_throw<blink::aborted_error>([&] { comm.synchronize(); }, "aborted the communicator");
+    must(comm.status() == blink::group_status::aborted, "the status");
+}
+
+void never_comes(const seat& s) {
+    must_throw<blink::timeout_error>([&] { blink::communicator(s.rank, s.size + 2, blink::rendezvous(s.address, 2s)); },
+                                     "ranks " + std::to_string(s.size) + ", " + std::to_string(s.size + 1));
+}
+
+struct test_case {
+    const char* name;
+    int ranks; ///< 0: a GPU each, at least two
+    std::function<void(const seat&)> on_rank;
+    int kill_after_s = 0; ///< the last rank
+};
+
+int visible_gpus() {
+    process_test::processes one;
+    return std::atoi(one.said(one.start([] { return std::to_string(blink::cuda::visible_gpus()); })).c_str());
+}
+
+/// Runs a case; what went wrong, or nothing.
+std::string run(const test_case& c, int ranks, const std::string& folder, int& checks) {
+    process_test::processes running;
+    for (int r = 0; r < ranks; ++r) {
+        running.start([&, r] {
+            try {
+                c.on_rank({r, ranks, "file:" + folder + "/job"});
+            } catch (const std::exception& e) { return std::string("rank ") + std::to_string(r) + ": " + e.what(); }
+            return "+" + std::to_string(process_checks);
+        });
+    }
+    if (c.kill_after_s > 0) {
+        std::this_thread::sleep_for(std::chrono::seconds(c.kill_after_s));
+        running.kill(ranks - 1);
+    }
+    std::string wrong;
+    for (int r = 0; r < ranks - (c.kill_after_s > 0 ? 1 : 0); ++r) {
+        const std::string said = running.said(r);
+        if (said.starts_with('+')) {
+            checks += std::atoi(said.c_str() + 1);
+        } else {
+            wrong += "      " + (said.empty() ? "rank " + std::to_string(r) + " ended without a word" : said) + "\n";
+        }
+    }
+    return wrong;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const int gpus = visible_gpus();
+    if (gpus == 0) {
+        std::puts("skip  processes on GPUs (no GPU is visible)");
+        return 77;
+    }
+    const std::vector<test_case> cases{
+        {"sizes and roots", 0, sizes_and_roots},
+        {"three processes", 3, sizes_and_roots},
+        {"one process alone", 1, sizes_and_roots},
+        {"types", 0, types},
+        {"protocols and chunk sizes", 0, protocols},
+        {"a machine that is named", 3, machines},
+        {"graph replays and eager calls mix", 0, graphs},
+        {"several communicators", 0, several},
+        {"bad input is refused and changes nothing", 0, bad_input},
+        {"a rank is killed while others wait for it in a kernel", 3, [](const seat& s) { killed(s, true); }, 12},
+        {"a rank is killed between calls", 0, [](const seat& s) { killed(s, false); }, 12},
+        {"a rank never makes the call", 0, never_calls},
+        {"a rank aborts", 3, aborted},
+        {"ranks that never come", 0, never_comes},
+    };
+    std::string folder = (std::filesystem::temp_directory_path() / "blink-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr) { return 1; }
+    int passed = 0;
+    int failed = 0;
+    for (const test_case& c : cases) {
+        if (argc > 1 && std::string(c.name).find(argv[1]) == std::string::npos) { continue; }
+        const int ranks = c.ranks > 0 ? c.ranks : std::clamp(gpus, 2, 8);
+        const auto begin = std::chrono::steady_clock::now();
+        int checks = 0;
+        const std::string wrong = run(c, ranks, folder, checks);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+        const bool good = wrong.empty() && checks > 0;
+        ++(good ? passed : failed);
+        std::printf("%s  %s: %d processes on %d GPUs (%.1f s, %d checks)\n%s", good ? "ok  " : "FAIL", c.name, ranks,
+                    std::min(gpus, ranks), took.count(), checks, wrong.c_str());
+        std::fflush(stdout);
+    }
+    std::filesystem::remove_all(folder);
+    std::printf("%d passed, %d failed\n", passed, failed);
+    return failed == 0 && passed > 0 ? 0 : 1;
+}
