@@ -251,7 +251,8 @@ BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_c
     bool ok = enter_lines(at, others);
     const auto step = static_cast<std::uint64_t>(machine.threads());
     for (auto u = static_cast<std::uint64_t>(machine.thread()); ok && u < at.units(); u += step) {
-        const ll_unit<T> own = converted<T>(at.contribution(op, u));
+        // What is added here has to be what the others get.
+        const ll_unit<T> own = settled<T>(converted<T>(at.contribution(op, u)));
         for (int i = 0; i < others.count; ++i) { at.send(others[i], false, u, own); }
         auto total = converted<accumulator_of<Op, T>>(own);
         for (int r = 0; ok && r < call.ranks; ++r) {

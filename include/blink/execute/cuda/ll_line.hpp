@@ -59,6 +59,18 @@ struct alignas(128) ll_flags {
     return std::size_t{ll_max_blocks} * 2 * 2 * static_cast<std::size_t>(ranks) * ll_row_lines * sizeof(ll_line);
 }
 
+/// The same bits, whatever they were computed from.
+template <class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline ll_unit<T> settled(const ll_unit<T>& x) {
+    std::uint32_t words[2 * ll_unit_lines<T>];
+    std::memcpy(words, x.v, sizeof words);
+    BLINK_UNROLL
+    for (std::uint32_t& word : words) { BLINK_OPAQUE("+r", word); }
+    ll_unit<T> y;
+    std::memcpy(static_cast<void*>(y.v), words, sizeof words);
+    return y;
+}
+
 /// Sends a unit: a store for each of its lines.
 template <class Machine, class T>
 BLINK_DEVICE_CODE inline void send_unit(const Machine& machine, ll_line* to, const ll_unit<T>& x, std::uint32_t flag) {
