@@ -6,7 +6,9 @@
 
 #include <blink/core/collective.hpp>
 
+#include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,13 @@
 #include "nccl/abi.hpp"
 
 namespace blink::preload {
+
+/// What `ncclRedOpCreatePreMulSum` was given.
+struct premul_factor {
+    nccl::data_type type{};
+    const void* on_device = nullptr;      ///< where the factor is read when the collective runs; null: `value`
+    std::array<unsigned char, 8> value{}; ///< the bytes of a `type`
+};
 
 /// What one rank asked for. `root` is 0 and `op` is sum where the collective has none.
 struct collective_call {
@@ -26,6 +35,7 @@ struct collective_call {
     int root = 0;
     nccl::communicator* comm = nullptr;
     nccl::stream* stream = nullptr;
+    std::optional<premul_factor> factor{}; ///< of an operator that the program has made
 };
 
 /// The same collective on all ranks: one entry a rank where a vector stands.
@@ -38,6 +48,7 @@ struct matched_call {
     std::vector<const void*> in;
     std::vector<void*> out;
     std::vector<nccl::stream*> streams;
+    std::vector<premul_factor> factors{}; ///< of an operator that the program has made; else none
 };
 
 /// Bytes of an element.
@@ -75,10 +86,10 @@ struct matched_call {
 [[nodiscard]] inline std::string not_carried(const collective_call& c) {
     if (c.type < 0 || c.type >= nccl::type_count) { return "unknown type " + std::to_string(c.type); }
     if (!reduces(c.kind)) { return {}; }
-    if (c.type >= nccl::float8e4m3) { return "no arithmetic for " + name_of(c.type); }
-    if (c.op < 0 || c.op >= nccl::operation_count) { return "an operator that the program has made"; }
-    // The total of a half may overflow where NCCL, which divides first, does not.
-    if (c.op == nccl::avg && c.type == nccl::float16) { return "avg of float16"; }
+    if (c.factor) {
+        return c.factor->type == c.type ? "" : "an operator of " + name_of(c.factor->type) + " on " + name_of(c.type);
+    }
+    if (c.op < 0 || c.op >= nccl::operation_count) { return "unknown " + name_of(c.op); }
     return {};
 }
 

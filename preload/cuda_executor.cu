@@ -6,9 +6,6 @@
 #include <blink/plan_json.hpp>
 #include <blink/topology/read.hpp>
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
 #include <cstdint>
 #include <fstream>
 #include <map>
@@ -21,8 +18,8 @@
 #include "device_order.cuh"
 #include "executor.hpp"
 #include "log.hpp"
-#include "operators.cuh"
 #include "peer_memory.cuh"
+#include "reductions.cuh"
 
 namespace blink::preload {
 
@@ -184,61 +181,20 @@ class cuda_executor final : public executor {
         if (!reduces(call.kind)) {
             matched_call bytes = call;
             bytes.count *= size_of(call.type);
-            run_as<std::uint8_t>(bytes, no_operator{});
-            return;
+            return run_as<std::uint8_t>(*group_, bytes, no_operator{});
         }
         switch (call.type) {
-        case nccl::int8:
-            return reduce_as<std::uint8_t>(call, finishing::signed_average, 0x80);
-        case nccl::uint8:
-            return reduce_as<std::uint8_t>(call, finishing::average);
-        case nccl::int32:
-            return reduce_as<std::uint32_t>(call, finishing::signed_average, 1U << 31);
-        case nccl::uint32:
-            return reduce_as<std::uint32_t>(call, finishing::average);
-        case nccl::int64:
-            return reduce_as<std::uint64_t>(call, finishing::signed_average, std::uint64_t{1} << 63);
-        case nccl::uint64:
-            return reduce_as<std::uint64_t>(call, finishing::average);
         case nccl::float16:
-            return reduce_as<__half>(call, finishing::average);
         case nccl::bfloat16:
-            return reduce_as<__nv_bfloat16>(call, finishing::average);
+        case nccl::float8e4m3:
+        case nccl::float8e5m2:
+            return reduce_narrow(*group_, call);
         case nccl::float32:
-            return reduce_as<float>(call, finishing::average);
         case nccl::float64:
-            return reduce_as<double>(call, finishing::average);
+            return reduce_reals(*group_, call);
         default:
-            throw usage_error("no arithmetic for " + name_of(call.type));
+            return reduce_integers(*group_, call);
         }
-    }
-
-    template <class T>
-    void reduce_as(const matched_call& call, finishing average, T sign_bit = {}) {
-        switch (call.op) {
-        case nccl::sum:
-            return run_as<T>(call, total{finishing::none});
-        case nccl::avg:
-            return run_as<T>(call, total{average});
-        case nccl::prod:
-            return run_as<T>(call, prod{});
-        case nccl::min:
-            return run_as<T>(call, extreme<T>{false, sign_bit});
-        case nccl::max:
-            return run_as<T>(call, extreme<T>{true, sign_bit});
-        default:
-            throw usage_error("no arithmetic for " + name_of(call.op));
-        }
-    }
-
-    template <class T, class Op>
-    void run_as(const matched_call& call, const Op& op) {
-        std::vector<const T*> in;
-        std::vector<T*> out;
-        for (const void* const p : call.in) { in.push_back(static_cast<const T*>(p)); }
-        for (void* const p : call.out) { out.push_back(static_cast<T*>(p)); }
-        group_->run<T, Op>(call.kind, call.root, std::span<const T* const>(in), std::span<T* const>(out), call.count,
-                           op);
     }
 
     const std::vector<int> devices_;

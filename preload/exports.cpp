@@ -137,6 +137,19 @@ result ncclReduceScatter(const void* in, void* out, std::size_t count, data_type
     return run(blink::collective::reduce_scatter, in, out, count, type, op, 0, comm, s);
 }
 
+result ncclRedOpCreatePreMulSum(operation* op, void* scalar, data_type type, scalar_residence residence,
+                                communicator* comm) {
+    return guarded([&] {
+        return program().create_premul_sum(op, scalar, type, residence, comm, [&] {
+            return below::ncclRedOpCreatePreMulSum(op, scalar, type, residence, comm);
+        });
+    });
+}
+result ncclRedOpDestroy(operation op, communicator* comm) {
+    return guarded(
+        [&] { return program().destroy_operator(op, comm, [&] { return below::ncclRedOpDestroy(op, comm); }); });
+}
+
 result ncclGroupStart() {
     return guarded([] { return program().group_start(); });
 }

@@ -17,9 +17,11 @@ interposer::group& interposer::current() {
     return g;
 }
 
-nccl::result interposer::collective(const collective_call& call) {
-    const std::shared_ptr<clique> c = known_.find(call.comm);
-    if (c == nullptr) { return beneath_.collective(call); }
+nccl::result interposer::collective(const collective_call& asked) {
+    const std::shared_ptr<clique> c = known_.find(asked.comm);
+    if (c == nullptr) { return beneath_.collective(asked); }
+    collective_call call = asked;
+    if (reduces(call.kind) && call.op >= nccl::operation_count) { call.factor = operators_.find(call.comm, call.op); }
     if (!c->trouble().empty()) { return nccl::remote_error; }
     group& g = current();
     std::string why = g.depth == 0 ? "one rank's call outside a group" : not_carried(call);
@@ -53,6 +55,19 @@ nccl::result interposer::issue_queued(const clique* only) {
         return true;
     });
     return worst;
+}
+
+nccl::result interposer::create_premul_sum(nccl::operation* op, const void* scalar, nccl::data_type type,
+                                           nccl::scalar_residence where, nccl::communicator* comm,
+                                           const forward& to_nccl) {
+    const nccl::result status = to_nccl();
+    if (status == nccl::success && op != nullptr) { operators_.add(comm, *op, scalar, type, where); }
+    return status;
+}
+
+nccl::result interposer::destroy_operator(nccl::operation op, nccl::communicator* comm, const forward& to_nccl) {
+    operators_.remove(comm, op); // before NCCL may give its number to another one
+    return to_nccl();
 }
 
 nccl::result interposer::group_start() {
@@ -155,7 +170,10 @@ nccl::result interposer::end(nccl::communicator* comm, ending how, const forward
             c->abort();
         }
     }
-    if (how == ending::destroy || how == ending::abort) { known_.remove(comm); }
+    if (how == ending::destroy || how == ending::abort) {
+        known_.remove(comm);
+        operators_.remove(comm);
+    }
     return to_nccl();
 }
 

@@ -18,6 +18,7 @@
 #include "clique.hpp"
 #include "communicators.hpp"
 #include "executor.hpp"
+#include "made_operators.hpp"
 #include "nccl/abi.hpp"
 #include "settings.hpp"
 
@@ -37,6 +38,11 @@ class interposer {
     nccl::result group_start();
     nccl::result group_end();
     nccl::result group_simulate_end(const forward& to_nccl);
+
+    /// An operator that multiplies by `scalar`; NCCL makes it, and gives it a number.
+    nccl::result create_premul_sum(nccl::operation* op, const void* scalar, nccl::data_type type,
+                                   nccl::scalar_residence where, nccl::communicator* comm, const forward& to_nccl);
+    nccl::result destroy_operator(nccl::operation op, nccl::communicator* comm, const forward& to_nccl);
 
     /// New communicators, by one thread for all ranks.
     nccl::result init_all(nccl::communicator** comms, int count, const forward& to_nccl);
@@ -82,6 +88,7 @@ class interposer {
     executor_maker make_;
     const settings& chosen_;
     communicators known_;
+    made_operators operators_;
 };
 
 } // namespace blink::preload

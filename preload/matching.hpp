@@ -27,7 +27,10 @@ namespace detail {
     if (first.kind != other.kind) { return "another collective"; }
     if (first.count != other.count) { return "another count"; }
     if (first.type != other.type) { return "another type"; }
-    if (first.op != other.op) { return "another operator"; }
+    // Operators that the program has made have another number on each communicator, and a factor of its own.
+    if (first.factor.has_value() != other.factor.has_value() || (!first.factor && first.op != other.op)) {
+        return "another operator";
+    }
     if (first.root != other.root) { return "another root"; }
     return {};
 }
@@ -61,11 +64,12 @@ namespace detail {
     matching found;
     for (std::size_t i = 0; i < first.size(); ++i) {
         const collective_call& c = first[i];
-        matched_call m{c.kind, c.count, c.type, c.op, c.root, {}, {}, {}};
+        matched_call m{c.kind, c.count, c.type, c.op, c.root, {}, {}, {}, {}};
         for (const std::vector<collective_call>& own : by_rank) {
             m.in.push_back(own[i].in);
             m.out.push_back(own[i].out);
             m.streams.push_back(own[i].stream);
+            if (own[i].factor) { m.factors.push_back(*own[i].factor); }
         }
         found.calls.push_back(std::move(m));
     }

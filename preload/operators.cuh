@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// NCCL's operators as callables of Blink. What differs only in a number is one type with that number as a member, so
-/// that a kernel each suffices for sum and average, for minimum and maximum, for signed and unsigned integers.
+/// that a kernel each suffices for sum and average, for minimum and maximum, for signed and unsigned integers. Narrow
+/// numbers are added in float, as `default_accumulator` says.
 #pragma once
 
 #include <blink/core/config.hpp>
 #include <blink/core/operators.hpp>
+#include <blink/execute/cuda/device_schedule.hpp>
 
 #include <cmath>
 #include <type_traits>
@@ -19,6 +21,9 @@ enum class finishing : unsigned char { none, average, signed_average };
 /// ncclSum and ncclAvg. Integers are unsigned here: their sums have the same bits, and `signed_average` divides like
 /// signed ones, towards zero.
 struct total {
+    template <class T>
+    using accumulator_for = default_accumulator<T>;
+
     finishing last = finishing::none;
 
     template <class T>
@@ -34,6 +39,27 @@ struct total {
             }
         }
         return avg{}.finish(all, ranks);
+    }
+};
+
+/// What ncclRedOpCreatePreMulSum makes: sums of contributions times a factor, which each rank has of its own. Also
+/// ncclAvg of narrow numbers, whose total may be too large for them before it is divided, as NCCL divides first.
+template <class T>
+struct scaled_total {
+    template <class U>
+    using accumulator_for = default_accumulator<U>;
+    using number = default_accumulator<T>;
+
+    number value[cuda::max_ranks];       ///< by rank
+    const T* on_device[cuda::max_ranks]; ///< where the factor is read instead; null: nowhere
+
+    template <class U>
+    BLINK_HOST_DEVICE U operator()(const U& a, const U& b) const {
+        return sum{}(a, b);
+    }
+    BLINK_HOST_DEVICE number prepare(const number& own, int rank) const {
+        const T* const there = on_device[rank];
+        return detail::scaled(own, there != nullptr ? static_cast<number>(*there) : value[rank]);
     }
 };
 

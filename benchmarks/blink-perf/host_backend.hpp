@@ -43,7 +43,7 @@ class host_backend {
                 if (data.kind == blink::collective::reduce_scatter) {
                     expected = expected_value<T>(data, static_cast<int>(r), i);
                 }
-                wrong += holds_result(data, static_cast<int>(r)) && out[r][i] != expected ? 1 : 0;
+                wrong += holds_result(data, static_cast<int>(r)) && differs(out[r][i], expected) ? 1 : 0;
             }
         }
         return wrong;

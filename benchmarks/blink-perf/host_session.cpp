@@ -21,7 +21,7 @@ class host_session final : public session {
     }
 
     [[nodiscard]] bool carries(element_type type) const override {
-        return type != element_type::half && type != element_type::bfloat16;
+        return type != element_type::half && type < element_type::bfloat16;
     }
 
     outcome measure(const job& j) override {
@@ -44,6 +44,8 @@ class host_session final : public session {
             return measure_type<double>(backend_, j);
         case element_type::half:
         case element_type::bfloat16:
+        case element_type::fp8_e4m3:
+        case element_type::fp8_e5m2:
             break;
         }
         throw blink::usage_error("-d " + std::string(to_string(j.type)) + " needs --executor cuda");

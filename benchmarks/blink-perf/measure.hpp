@@ -134,6 +134,10 @@ template <class T, backend Backend, class Op>
     return result;
 }
 
+/// The type of the factor in sums of `T`.
+template <class T>
+using mulsum_number = std::conditional_t<std::is_integral_v<T>, T, float>;
+
 /// Picks the operator; without one (broadcast) the sum stands in.
 template <class T, backend Backend>
 [[nodiscard]] outcome measure_type(Backend& b, const job& j) {
@@ -147,6 +151,8 @@ template <class T, backend Backend>
         return measure_with<T>(b, j, blink::max{});
     case reduction::avg:
         return measure_with<T>(b, j, blink::avg{});
+    case reduction::mulsum:
+        return measure_with<T>(b, j, blink::premul_sum<mulsum_number<T>>{mulsum_factor});
     case reduction::sum:
         break;
     }

@@ -124,9 +124,11 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     app.add_option("-w,--warmup_iters", o.warmup, "calls before")->check(CLI::Range(0, 1000000))->capture_default_str();
     app.add_option("-m,--agg_iters", t.aggregate, "not built yet: calls a group");
     app.add_option("-c,--check", o.check, "1: check every element; 0: do not")->capture_default_str();
-    app.add_option("-d,--datatype", t.type, "int8 uint8 int32 uint32 int64 uint64 half float double bfloat16, or all")
+    app.add_option("-d,--datatype", t.type,
+                   "int8 uint8 int32 uint32 int64 uint64 half float double bfloat16 fp8_e4m3 fp8_e5m2, or all")
         ->capture_default_str();
-    app.add_option("-o,--op", t.op, "sum prod min max avg, or all")->capture_default_str();
+    app.add_option("-o,--op", t.op, "sum prod min max avg mulsum (a sum of doubled contributions), or all")
+        ->capture_default_str();
     app.add_option("-r,--root", o.root, "rank of the root; -1: each in turn")->capture_default_str();
     app.add_option("-G,--cudagraph", o.graphs, "replay the measured calls so many times as a CUDA graph")
         ->check(CLI::Range(0, 1000000));

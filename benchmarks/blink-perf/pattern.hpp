@@ -28,6 +28,8 @@ BLINK_HOST_DEVICE constexpr std::int64_t exact_limit() {
         return sizeof(T) == 1 ? std::int64_t{std::is_signed_v<T> ? 126 : 254} : std::int64_t{1} << 20;
     } else if constexpr (sizeof(T) >= 4) {
         return std::int64_t{1} << 20;
+    } else if constexpr (sizeof(T) == 1) {
+        return static_cast<float>(T(9.0F)) == 9.0F ? 16 : 8; // of fp8, likewise
     } else {
         // Any 2-byte type: 2^k + 1 is the first whole number that does not come back.
         return static_cast<float>(T(257.0F)) == 257.0F ? 2048 : 256;
@@ -72,7 +74,12 @@ BLINK_HOST_DEVICE wide<T> input_number(const pattern& p, int rank, std::size_t i
         return static_cast<wide<T>>(number);
     }
     std::int64_t limit = exact_limit<T>() / p.ranks;
-    if (limit < 1) { limit = 1; }
+    if (std::is_integral_v<T> && p.op == reduction::mulsum) { limit /= mulsum_factor; }
+    if (limit < 1) {
+        // As many ones as the type can count, of the first ranks.
+        if (rank >= exact_limit<T>() / (std::is_integral_v<T> ? mulsum_factor : 1)) { return wide<T>{}; }
+        limit = 1;
+    }
     number = static_cast<std::int64_t>(bits % static_cast<std::uint64_t>(limit + 1));
     if (has_sign && (bits >> 63) != 0) { number = -number; }
     if constexpr (std::is_integral_v<T>) {
@@ -82,7 +89,7 @@ BLINK_HOST_DEVICE wide<T> input_number(const pattern& p, int rank, std::size_t i
     }
 }
 
-/// `double` reaches the 2-byte types by way of float, which holds all our numbers.
+/// `double` reaches the smaller types by way of float, which holds all our numbers.
 template <class T>
 BLINK_HOST_DEVICE T narrowed(wide<T> number) {
     if constexpr (std::is_integral_v<T> || sizeof(T) == 8) {
@@ -111,6 +118,7 @@ BLINK_HOST_DEVICE T expected_value(const pattern& p, int owner, std::size_t inde
         switch (p.op) {
         case reduction::sum:
         case reduction::avg:
+        case reduction::mulsum:
             total += next;
             break;
         case reduction::prod:
@@ -124,6 +132,7 @@ BLINK_HOST_DEVICE T expected_value(const pattern& p, int owner, std::size_t inde
             break;
         }
     }
+    if (p.op == reduction::mulsum) { total *= static_cast<wide<T>>(mulsum_factor); }
     if (p.op == reduction::avg) { total /= static_cast<wide<T>>(p.ranks); }
     return narrowed<T>(total);
 }
@@ -136,6 +145,16 @@ BLINK_HOST_DEVICE T poison_value() {
     T value{};
     memset(&value, is_signed_integer ? 0x80 : 0xFF, sizeof(T));
     return value;
+}
+
+/// True where `found` is not the number `expected`; fp8 is compared as float, as it has no comparison of its own.
+template <class T>
+BLINK_HOST_DEVICE bool differs(const T& found, const T& expected) {
+    if constexpr (requires { found == expected; }) {
+        return !(found == expected);
+    } else {
+        return !(static_cast<float>(found) == static_cast<float>(expected));
+    }
 }
 
 /// True where rank `rank` holds a result.

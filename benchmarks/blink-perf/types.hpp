@@ -15,18 +15,37 @@
 
 namespace blink_perf {
 
-enum class element_type : unsigned char { int8, uint8, int32, uint32, int64, uint64, half, float32, float64, bfloat16 };
+/// In the order of NCCL, whose numbers for them these are.
+enum class element_type : unsigned char {
+    int8,
+    uint8,
+    int32,
+    uint32,
+    int64,
+    uint64,
+    half,
+    float32,
+    float64,
+    bfloat16,
+    fp8_e4m3,
+    fp8_e5m2
+};
 
 inline constexpr std::array type_names{
-    std::string_view{"int8"},   std::string_view{"uint8"},   std::string_view{"int32"}, std::string_view{"uint32"},
-    std::string_view{"int64"},  std::string_view{"uint64"},  std::string_view{"half"},  std::string_view{"float"},
-    std::string_view{"double"}, std::string_view{"bfloat16"}};
-inline constexpr std::array<std::size_t, type_names.size()> type_sizes{1, 1, 4, 4, 8, 8, 2, 4, 8, 2};
+    std::string_view{"int8"},     std::string_view{"uint8"},    std::string_view{"int32"},
+    std::string_view{"uint32"},   std::string_view{"int64"},    std::string_view{"uint64"},
+    std::string_view{"half"},     std::string_view{"float"},    std::string_view{"double"},
+    std::string_view{"bfloat16"}, std::string_view{"fp8_e4m3"}, std::string_view{"fp8_e5m2"}};
+inline constexpr std::array<std::size_t, type_names.size()> type_sizes{1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1};
 
-enum class reduction : unsigned char { sum, prod, min, max, avg };
+enum class reduction : unsigned char { sum, prod, min, max, avg, mulsum };
 
-inline constexpr std::array reduction_names{std::string_view{"sum"}, std::string_view{"prod"}, std::string_view{"min"},
-                                            std::string_view{"max"}, std::string_view{"avg"}};
+inline constexpr std::array reduction_names{std::string_view{"sum"}, std::string_view{"prod"},
+                                            std::string_view{"min"}, std::string_view{"max"},
+                                            std::string_view{"avg"}, std::string_view{"mulsum"}};
+
+/// What `mulsum` multiplies every contribution by.
+inline constexpr int mulsum_factor = 2;
 
 [[nodiscard]] constexpr std::string_view to_string(element_type t) noexcept {
     return type_names[static_cast<std::size_t>(t)];
@@ -58,7 +77,10 @@ template <std::size_t N>
                              ", or all");
 }
 
+/// `name` as here or, for fp8, as in nccl-tests: f8e4m3, f8e5m2.
 [[nodiscard]] inline element_type type_from(std::string_view name) {
+    if (name == "f8e4m3") { return element_type::fp8_e4m3; }
+    if (name == "f8e5m2") { return element_type::fp8_e5m2; }
     return static_cast<element_type>(index_of(name, type_names, "-d"));
 }
 [[nodiscard]] inline reduction reduction_from(std::string_view name) {

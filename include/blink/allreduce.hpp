@@ -30,7 +30,8 @@ namespace blink {
 /// @endcode
 /// @param in, out `rank_buffers`, or ranges of pointers by rank; the same (in place) or apart
 /// @param count elements of each buffer that take part
-/// @param op `sum`, `prod`, `min`, `max`, `avg`, or any `T op(T, T)` that several threads may call at once
+/// @param op `sum`, `prod`, `min`, `max`, `avg`, `premul_sum`, or any `T op(T, T)` that several threads may call at
+/// once
 /// @throw usage_error before anything moves: null or overlapping buffers, or not one a rank
 /// @throw plan_error where the ranks cannot reach each other
 template <rank_group Group, input_buffers In, output_buffers_for<In> Out,

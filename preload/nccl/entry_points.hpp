@@ -26,6 +26,10 @@
     X(result, ncclReduceScatter,                                                                                       \
       (const void* in, void* out, std::size_t count, data_type type, operation op, communicator* comm, stream* s),     \
       (in, out, count, type, op, comm, s))                                                                             \
+    X(result, ncclRedOpCreatePreMulSum,                                                                                \
+      (operation * op, void* scalar, data_type type, scalar_residence residence, communicator* comm),                  \
+      (op, scalar, type, residence, comm))                                                                             \
+    X(result, ncclRedOpDestroy, (operation op, communicator * comm), (op, comm))                                       \
     X(result, ncclGroupStart, (), ())                                                                                  \
     X(result, ncclGroupEnd, (), ())                                                                                    \
     X(result, ncclGroupSimulateEnd, (simulation_info * info), (info))                                                  \
@@ -65,10 +69,6 @@
       (communicator * comm, void* memory, std::size_t bytes, window** created, int flags),                             \
       (comm, memory, bytes, created, flags))                                                                           \
     X(result, ncclCommWindowDeregister, (communicator * comm, window * w), (comm, w))                                  \
-    X(result, ncclRedOpCreatePreMulSum,                                                                                \
-      (operation * op, void* scalar, data_type type, scalar_residence residence, communicator* comm),                  \
-      (op, scalar, type, residence, comm))                                                                             \
-    X(result, ncclRedOpDestroy, (operation op, communicator * comm), (op, comm))                                       \
     X(result, ncclSend, (const void* in, std::size_t count, data_type type, int peer, communicator* comm, stream* s),  \
       (in, count, type, peer, comm, s))                                                                                \
     X(result, ncclRecv, (void* out, std::size_t count, data_type type, int peer, communicator* comm, stream* s),       \

@@ -9,6 +9,7 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 #include <cmath>
 #include <cstddef>
@@ -43,9 +44,28 @@ struct add_triples {
     }
 };
 
+/// A user's operator that multiplies each rank's input by a number of its own.
+struct sum_by_rank {
+    template <class T>
+    using accumulator_for = blink::default_accumulator<T>;
+
+    template <class T>
+    BLINK_HOST_DEVICE T operator()(const T& a, const T& b) const {
+        return a + b;
+    }
+    template <class T>
+    BLINK_HOST_DEVICE T prepare(const T& own, int rank) const {
+        return own * static_cast<T>(factor(rank));
+    }
+    [[nodiscard]] static BLINK_HOST_DEVICE float factor(int rank) { return static_cast<float>(rank - 3) / 2; }
+};
+
+template <class T>
+inline constexpr bool is_fp8 = std::is_same_v<T, __nv_fp8_e4m3> || std::is_same_v<T, __nv_fp8_e5m2>;
+
 template <class T>
 inline constexpr bool is_real =
-    std::is_floating_point_v<T> || std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16>;
+    std::is_floating_point_v<T> || std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16> || is_fp8<T>;
 
 /// Distance of 1 from the next larger number.
 template <class T>
@@ -69,7 +89,8 @@ template <class T>
     return z ^ (z >> 31);
 }
 
-/// Input of rank `r` at element `i`. `factors`: values that can be multiplied 16 times over.
+/// Input of rank `r` at element `i`. `factors`: values that can be multiplied 16 times over, of fp8 8 times. The sums
+/// and products of fp8 are exact in every order for up to 8 ranks.
 template <class T>
 [[nodiscard]] BLINK_HOST_DEVICE T input(std::uint64_t seed, int r, std::uint64_t i, bool factors) {
     const std::uint64_t bits = mixed(seed, r, i);
@@ -78,6 +99,11 @@ template <class T>
     } else if constexpr (std::is_same_v<T, triple>) {
         return {static_cast<std::int32_t>(bits & 0xFFFF), static_cast<std::int32_t>(bits >> 48),
                 static_cast<std::int32_t>(i & 0xFFFF)};
+    } else if constexpr (is_fp8<T>) {
+        const float scale = 0.25F * static_cast<float>(1U << (mixed(seed, -1, i) % 5));
+        const auto number = static_cast<float>(static_cast<int>(bits % 3) - 1);
+        const float sign = (bits >> 60 & 1U) != 0 ? -1.0F : 1.0F;
+        return static_cast<T>(factors ? sign * static_cast<float>(bits % 2 + 1) : number * scale);
     } else if constexpr (is_real<T>) {
         const double unit = static_cast<double>(bits >> 11) * 0x1p-53;
         return static_cast<T>(static_cast<float>(factors ? 0.75 + unit / 2 : 2 * unit - 1));
@@ -90,35 +116,43 @@ template <class T>
     }
 }
 
-/// Judges the result of combining the ranks' inputs at one element: exact for integers and users' types, within the
-/// rounding of the worst order for floating point, against float64.
+/// Judges the result of combining the ranks' inputs at one element: exact for integers, fp8 and users' types, within
+/// the rounding of the worst order for other floating point, against float64.
 template <class T, class Op>
 struct judge {
     std::uint64_t seed;
     int ranks;
+    Op op{};
 
     static constexpr bool factors = std::is_same_v<Op, blink::prod>;
 
     [[nodiscard]] BLINK_HOST_DEVICE bool right(const T& result, std::uint64_t i) const {
-        const Op op{};
         if constexpr (is_real<T>) {
-            double total = as_double(input<T>(seed, 0, i, factors));
+            double total = contribution(0, i);
             double magnitude = fabs(total);
             for (int r = 1; r < ranks; ++r) {
-                const double next = as_double(input<T>(seed, r, i, factors));
+                const double next = contribution(r, i);
                 total = static_cast<double>(op(total, next));
                 magnitude = factors ? fabs(total) : magnitude + fabs(next);
             }
             total = blink::finish(op, total, ranks);
+            if constexpr (is_fp8<T>) { return same(result, static_cast<T>(static_cast<float>(total))); }
             constexpr bool exact = std::is_same_v<Op, blink::min> || std::is_same_v<Op, blink::max>;
-            const double bound = exact ? 0 : ranks * epsilon<T>() * magnitude;
+            const double bound = exact ? 0 : (ranks + 1) * epsilon<T>() * magnitude;
             return fabs(as_double(result) - total) <= bound;
         } else {
-            T total = input<T>(seed, 0, i, factors);
-            for (int r = 1; r < ranks; ++r) { total = static_cast<T>(op(total, input<T>(seed, r, i, factors))); }
+            T total = blink::prepare(op, input<T>(seed, 0, i, factors), 0);
+            for (int r = 1; r < ranks; ++r) {
+                total = static_cast<T>(op(total, blink::prepare(op, input<T>(seed, r, i, factors), r)));
+            }
             total = blink::finish(op, total, ranks);
             return same(result, total);
         }
+    }
+
+    /// What rank `r` contributes to a sum of numbers.
+    [[nodiscard]] BLINK_HOST_DEVICE double contribution(int r, std::uint64_t i) const {
+        return blink::prepare(op, as_double(input<T>(seed, r, i, factors)), r);
     }
 
     [[nodiscard]] static BLINK_HOST_DEVICE bool same(const T& a, const T& b) {

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -93,11 +94,13 @@ struct verdict {
 };
 
 /// Buffers and inputs of one call; `launch` may be repeated, `judge` looks at the last result.
-template <class T, class Op>
+/// @tparam Reference what the result is judged by: an operator like `Op`, whose memory any GPU may read
+template <class T, class Op, class Reference = Op>
 class trial {
   public:
-    trial(blink::cuda_group& group, blink::collective kind, const trial_shape& shape)
-        : group_(group), kind_(kind), shape_(shape),
+    trial(blink::cuda_group& group, blink::collective kind, const trial_shape& shape, const Op& op = {},
+          const Reference& reference = {})
+        : group_(group), kind_(kind), shape_(shape), op_(op), reference_(reference),
           out_(group.make_buffers<T>(shape.count + shape.out_offset + 2 * red_zone)),
           in_(group.make_buffers<T>(shape.in_place ? 1 : shape.count + shape.in_offset)) {
         for (int r = 0; r < group_.size(); ++r) {
@@ -121,12 +124,12 @@ class trial {
     }
 
     void launch(const blink::options& choices = {}) {
-        group_.run<T>(kind_, shape_.root, inputs_, outputs_, shape_.count, Op{}, choices);
+        group_.run<T>(kind_, shape_.root, inputs_, outputs_, shape_.count, op_, choices);
     }
 
     template <class Form>
     void launch_static() {
-        group_.run_static<Form, T>(kind_, inputs_, outputs_, shape_.count, Op{});
+        group_.run_static<Form, T>(kind_, inputs_, outputs_, shape_.count, op_);
     }
 
     [[nodiscard]] verdict judged() {
@@ -161,7 +164,8 @@ class trial {
         if (kind_ == blink::collective::broadcast) {
             return count_where(stream, shape_.count, is_not_input<T>{shape_.seed, shape_.root, data});
         }
-        return count_where(stream, shape_.count, is_wrong<T, Op>{{shape_.seed, group_.size()}, data});
+        return count_where(stream, shape_.count,
+                           is_wrong<T, Reference>{{shape_.seed, group_.size(), reference_}, data});
     }
 
     /// Bytes of the red zones that lost their poison; in place, a buffer that is no output must still hold its input.
@@ -181,6 +185,8 @@ class trial {
     blink::cuda_group& group_;
     blink::collective kind_;
     trial_shape shape_;
+    Op op_;
+    Reference reference_;
     blink::rank_buffers<T> out_;
     blink::rank_buffers<T> in_;
     std::vector<T*> outputs_;

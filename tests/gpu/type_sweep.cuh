@@ -29,8 +29,8 @@ template <class T>
     return list;
 }
 
-template <class T, class Op>
-void sweep(blink::cuda_group& group) {
+template <class T, class Op, class Reference = Op>
+void sweep(blink::cuda_group& group, const Op& op = {}, const Reference& reference = {}) {
     std::uint64_t seed = 7;
     for (const blink::collective kind :
          {blink::collective::allreduce, blink::collective::reduce, blink::collective::broadcast}) {
@@ -40,7 +40,7 @@ void sweep(blink::cuda_group& group) {
                     ++seed;
                     trial_shape shape{
                         count, in_place ? 0 : offset, offset, in_place, static_cast<int>(seed) % group.size(), seed};
-                    trial<T, Op> t(group, kind, shape);
+                    trial<T, Op, Reference> t(group, kind, shape, op, reference);
                     for (const blink::protocol how : protocols_of<T>(kind, count)) {
                         t.reset();
                         t.launch({.how = how});

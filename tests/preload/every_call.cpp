@@ -56,6 +56,9 @@ void call_with_memory() {
     show(ncclCommInitAll(comms, 1, number));
     show(ncclCommInitRank(comms, 1, id, 0));
     show(ncclCommInitRankConfig(comms, 1, id, 0, options));
+    auto* const op = reinterpret_cast<operation*>(comms + 12);
+    show(ncclRedOpCreatePreMulSum(op, number, float32, scalar_host_immediate, comms[0]));
+    show(ncclRedOpCreatePreMulSum(op, number, float64, scalar_device, comms[0]));
     show(ncclCommGetAsyncError(reinterpret_cast<communicator*>(0x4567), reinterpret_cast<result*>(number)));
 }
 
@@ -75,6 +78,7 @@ int main() {
     call(&::ncclBroadcast);
     call(&::ncclAllGather);
     call(&::ncclReduceScatter);
+    call(&::ncclRedOpDestroy);
     call(&::ncclCommFinalize);
     call(&::ncclCommRevoke);
     call(&::ncclCommDestroy);

@@ -103,11 +103,18 @@ class fake_executor final : public executor {
     [[nodiscard]] std::string refusal(const matched_call&) override { return fake().refuses; }
     void launch(const matched_call& c) override {
         if (fake().throws) { throw blink::cuda_error("no launch"); }
+        last_factors() = c.factors;
         written().add("blink " + shown(c.kind, c.count) + " among " + std::to_string(c.in.size()));
     }
     void finish() noexcept override { written().add("finish"); }
     void abort() noexcept override { written().add("abort"); }
     [[nodiscard]] std::string trouble() const override { return fake().trouble; }
+
+    /// Of the last call that this thread launched.
+    static std::vector<premul_factor>& last_factors() {
+        thread_local std::vector<premul_factor> factors;
+        return factors;
+    }
 };
 
 [[nodiscard]] inline std::unique_ptr<executor> make_fake(std::span<const int>, const settings&) {
@@ -132,6 +139,19 @@ struct program {
         return blink.collective(c);
     }
 
+    /// An operator that multiplies, made for one rank; its factor may reside on a device.
+    nccl::operation multiplier(std::size_t rank, nccl::data_type type, double factor = 1,
+                               const void* on_device = nullptr) {
+        auto op = static_cast<nccl::operation>(made++);
+        const auto single = static_cast<float>(factor);
+        const void* const here = type == nccl::float64 ? static_cast<const void*>(&factor) : &single;
+        blink.create_premul_sum(&op, on_device == nullptr ? here : on_device, type,
+                                on_device == nullptr ? nccl::scalar_host_immediate : nccl::scalar_device, comm(rank),
+                                yes);
+        return op;
+    }
+
+    int made = nccl::operation_count;
     fake_nccl nccl;
     settings chosen;
     interposer blink;

@@ -142,7 +142,7 @@ bool is_right(const machine& m, kind k, data_type type, operation op, std::size_
             const std::size_t of = k == kind::allgather ? i / count : root;
             const double wanted = copied ? element(type, op, of, k == kind::allgather ? i % count : i)
                                          : combined(type, op, n, k == kind::reduce_scatter ? r * count + i : i);
-            const bool same = copied ? values[first + i] == wanted : near(op, values[first + i], wanted);
+            const bool same = copied ? values[first + i] == wanted : near(type, op, values[first + i], wanted);
             if (!same) {
                 std::printf("rank %zu, element %zu: %g, expected %g\n", r, i, values[first + i], wanted);
                 return false;
@@ -152,10 +152,19 @@ bool is_right(const machine& m, kind k, data_type type, operation op, std::size_
     return true;
 }
 
+/// NCCL adds fp8 from version 2.24 on, on GPUs that can.
+bool has_arithmetic(data_type type) {
+    int version = 0, major = 0;
+    check("ncclGetVersion", ncclGetVersion(&version));
+    check("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+    return type < float8e4m3 || (version >= 22400 && major >= 9);
+}
+
 void every_collective(const machine& m) {
-    constexpr data_type types[] = {int8, uint8, int32, uint32, int64, uint64, float16, bfloat16, float32, float64};
-    constexpr const char* type_names[] = {"int8",   "uint8",   "int32",   "uint32",  "int64",
-                                          "uint64", "float16", "float32", "float64", "bfloat16"};
+    constexpr data_type types[] = {int8,    uint8,   int32,   uint32,   int64,      uint64,
+                                   float16, float32, float64, bfloat16, float8e4m3, float8e5m2};
+    constexpr const char* type_names[] = {"int8",    "uint8",   "int32",   "uint32",   "int64",      "uint64",
+                                          "float16", "float32", "float64", "bfloat16", "float8e4m3", "float8e5m2"};
     constexpr const char* op_names[] = {"sum", "prod", "max", "min", "avg"};
     constexpr std::pair<kind, const char*> reductions[] = {
         {kind::allreduce, "allreduce"}, {kind::reduce, "reduce"}, {kind::reduce_scatter, "reduce_scatter"}};
@@ -169,6 +178,7 @@ void every_collective(const machine& m) {
         return right;
     };
     for (const data_type type : types) {
+        if (!has_arithmetic(type)) { continue; }
         for (const auto& [k, name] : reductions) {
             for (const operation op : {sum, prod, max, min, avg}) {
                 tell(std::string(name) + " " + op_names[op] + " of " + type_names[type], all_shapes(k, type, op));
@@ -178,6 +188,51 @@ void every_collective(const machine& m) {
             tell(std::string(name) + " of " + type_names[type], all_shapes(k, type, sum));
         }
     }
+}
+
+/// Sums of contributions times a factor: 1 of even ranks and 2 of odd ones, the one given by value, the other read on
+/// the GPU when the call runs.
+bool multiplies(const machine& m, data_type type) {
+    constexpr std::size_t count = 3001;
+    const std::size_t size = bytes_of(type);
+    const buffers data(m.size(), count * size), factors(m.size(), 8);
+    std::vector<operation> made(m.size());
+    for (std::size_t r = 0; r < m.size(); ++r) {
+        std::vector<double> values(count);
+        for (std::size_t i = 0; i < count; ++i) { values[i] = static_cast<double>((i + r) % 2); }
+        data.write(r, 0, encoded(type, values));
+        std::vector<unsigned char> factor = encoded(type, {static_cast<double>(1 + r % 2)});
+        factors.write(r, 0, factor);
+        const bool on_device = r % 2 == 1;
+        check("ncclRedOpCreatePreMulSum",
+              ncclRedOpCreatePreMulSum(&made[r], on_device ? static_cast<void*>(factors[r]) : factor.data(), type,
+                                       on_device ? scalar_device : scalar_host_immediate, m.comms[r]));
+    }
+    m.each([&](std::size_t r) { return ncclAllReduce(data[r], data[r], count, type, made[r], m.comms[r], m.at(r)); });
+    for (std::size_t r = 0; r < m.size(); ++r) { check("ncclRedOpDestroy", ncclRedOpDestroy(made[r], m.comms[r])); }
+    bool right = true;
+    for (std::size_t r = 0; r < m.size(); ++r) {
+        const std::vector<double> values = decoded(type, data.read(r));
+        for (std::size_t i = 0; i < count; ++i) {
+            double wanted = 0;
+            for (std::size_t k = 0; k < m.size(); ++k) { wanted += static_cast<double>((i + k) % 2 * (1 + k % 2)); }
+            right = right && values[i] == wanted;
+        }
+    }
+    return right;
+}
+
+/// The mean of numbers whose sum is too large for a half.
+bool averages_large_halves(const machine& m) {
+    const buffers data(m.size(), 2000);
+    for (std::size_t r = 0; r < m.size(); ++r) { data.write(r, 0, encoded(float16, std::vector<double>(1000, 60000))); }
+    m.each([&](std::size_t r) { return ncclAllReduce(data[r], data[r], 1000, float16, avg, m.comms[r], m.at(r)); });
+    for (std::size_t r = 0; r < m.size(); ++r) {
+        for (const double x : decoded(float16, data.read(r))) {
+            if (std::fabs(x - 60000) > 200) { return false; }
+        }
+    }
+    return true;
 }
 
 /// Calls that follow one another on streams without a wait of the host, on two sets of communicators.
@@ -275,6 +330,11 @@ int main() {
     machine m(gpus);
     machine other(gpus);
     every_collective(m);
+    for (const data_type type : {int8, int32, uint64, float16, float32, float64, bfloat16, float8e4m3, float8e5m2}) {
+        if (!has_arithmetic(type)) { continue; }
+        tell("factors of type " + std::to_string(type), multiplies(m, type));
+    }
+    tell("the average of large halves", averages_large_halves(m));
     tell("calls on two sets of communicators keep their order", keeps_order(m, other));
     tell("a collective beside a send and a receive", mixes_with_send(m));
     tell("memory of a pool", takes_pool_memory(m));

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <doctest/doctest.h>
 
+#include <cstring>
+
 #include "fakes.hpp"
 
 using namespace preload_test;
@@ -116,22 +118,66 @@ TEST_CASE("an unknown root, type or operator is answered by NCCL at once") {
     SUBCASE("type") { c.type = nccl::type_count; }
     SUBCASE("no such type") { c.type = static_cast<nccl::data_type>(-3); }
     SUBCASE("operator") { c = {collective::reduce, nullptr, nullptr, 0, nccl::float32, nccl::operation(99)}; }
-    SUBCASE("fp8 arithmetic") { c = {collective::reduce, nullptr, nullptr, 0, nccl::float8e4m3}; }
-    SUBCASE("avg of float16") { c = {collective::allreduce, nullptr, nullptr, 0, nccl::float16, nccl::avg}; }
+    SUBCASE("an operator of another type") {
+        c = {collective::reduce, nullptr, nullptr, 0, nccl::float32, p.multiplier(0, nccl::float64)};
+    }
+    SUBCASE("an operator of another communicator") {
+        c = {collective::reduce, nullptr, nullptr, 0, nccl::float32, p.multiplier(1, nccl::float32)};
+    }
     p.blink.group_start();
     CHECK(p.call(0, fake_nccl::refused_count, c) == nccl::invalid_argument);
     CHECK(written().taken().size() == 1);
     p.blink.group_end();
 }
 
-TEST_CASE("copies of fp8 go to Blink") {
+TEST_CASE("fp8 goes to Blink, and so does the average of halves") {
     program p(2);
-    const collective_call c{collective::allgather, nullptr, nullptr, 0, nccl::float8e5m2};
+    collective_call c{collective::allgather, nullptr, nullptr, 0, nccl::float8e5m2};
+    std::string kind = "allgather";
+    SUBCASE("a copy") {}
+    SUBCASE("a sum") { c.kind = collective::allreduce, kind = "allreduce"; }
+    SUBCASE("an average") {
+        c = {collective::allreduce, nullptr, nullptr, 0, nccl::float16, nccl::avg};
+        kind = "allreduce";
+    }
     p.blink.group_start();
     p.call(0, 4, c);
     p.call(1, 4, c);
     p.blink.group_end();
-    CHECK(written().taken() == lines{"blink allgather 4 among 2", "nccl end"});
+    CHECK(written().taken() == lines{"blink " + kind + " 4 among 2", "nccl end"});
+}
+
+TEST_CASE("operators that the program makes go to Blink, each rank's with a factor of its own") {
+    program p(2);
+    const auto both = [&](nccl::operation first, nccl::operation second) {
+        p.blink.group_start();
+        p.call(0, 4, {collective::allreduce, nullptr, nullptr, 0, nccl::float32, first});
+        p.call(1, 4, {collective::allreduce, nullptr, nullptr, 0, nccl::float32, second});
+        p.blink.group_end();
+        return written().taken().front();
+    };
+    const nccl::operation first = p.multiplier(0, nccl::float32, 0.5F);
+    const nccl::operation second = p.multiplier(1, nccl::float32, 3.0F);
+    CHECK(first != second);
+    CHECK(both(first, second) == "blink allreduce 4 among 2");
+    REQUIRE(fake_executor::last_factors().size() == 2);
+    float factors[2] = {};
+    for (std::size_t r = 0; r < 2; ++r) {
+        CHECK(fake_executor::last_factors()[r].on_device == nullptr);
+        std::memcpy(&factors[r], fake_executor::last_factors()[r].value.data(), sizeof(float));
+    }
+    CHECK(factors[0] == 0.5F);
+    CHECK(factors[1] == 3.0F);
+
+    CHECK(both(first, nccl::sum) == "nccl allreduce 4 on 0");
+    const float* const there = reinterpret_cast<const float*>(0x80);
+    CHECK(both(first, p.multiplier(1, nccl::float32, 1.0F, there)) == "blink allreduce 4 among 2");
+    CHECK(fake_executor::last_factors()[1].on_device == there);
+
+    CHECK(p.blink.destroy_operator(second, comm(1), yes) == nccl::success);
+    CHECK(both(first, second) == "nccl allreduce 4 on 0");
+    CHECK(both(nccl::sum, nccl::sum) == "blink allreduce 4 among 2");
+    CHECK(fake_executor::last_factors().empty());
 }
 
 TEST_CASE("what the executor refuses goes to NCCL; what BLINK_DISABLE names too") {

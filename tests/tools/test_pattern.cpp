@@ -11,6 +11,7 @@
 #include "host_backend.hpp"
 #include "measure.hpp"
 #include "pattern.hpp"
+#include "small_floats.hpp"
 
 namespace {
 
@@ -21,10 +22,16 @@ constexpr std::size_t count = 500;
 
 template <class T, class Op>
 T combined(const pattern& p, std::size_t i, bool backwards, Op op) {
-    const auto at = [&](int r) { return blink_perf::input_value<T>(p, backwards ? p.ranks - 1 - r : r, i); };
-    T total = at(0);
-    for (int r = 1; r < p.ranks; ++r) { total = op(total, at(r)); }
-    return blink::finish(op, total, p.ranks);
+    // Rounded at each step, where Blink may round less often.
+    using wide = blink::accumulator_of<Op, T>;
+    const auto at = [&](int r) {
+        const int rank = backwards ? p.ranks - 1 - r : r;
+        const auto own = static_cast<wide>(blink_perf::input_value<T>(p, rank, i));
+        return static_cast<wide>(static_cast<T>(blink::prepare(op, own, rank)));
+    };
+    wide total = at(0);
+    for (int r = 1; r < p.ranks; ++r) { total = static_cast<wide>(static_cast<T>(op(total, at(r)))); }
+    return static_cast<T>(blink::finish(op, total, p.ranks));
 }
 
 /// Both ends of the order give the very bits that the reference asks for, and never the poison.
@@ -34,10 +41,11 @@ bool order_does_not_matter(reduction op, Op with) {
         const pattern p{7, blink::collective::allreduce, op, ranks, 0};
         for (std::size_t i = 0; i < count; ++i) {
             const T expected = blink_perf::expected_value<T>(p, 0, i);
-            if (combined<T>(p, i, false, with) != expected || combined<T>(p, i, true, with) != expected) {
+            if (blink_perf::differs(combined<T>(p, i, false, with), expected) ||
+                blink_perf::differs(combined<T>(p, i, true, with), expected)) {
                 return false;
             }
-            if (expected == blink_perf::poison_value<T>()) { return false; }
+            if (!blink_perf::differs(expected, blink_perf::poison_value<T>())) { return false; }
         }
     }
     return true;
@@ -46,12 +54,21 @@ bool order_does_not_matter(reduction op, Op with) {
 } // namespace
 
 TEST_CASE_TEMPLATE("inputs combine to the same exact result in every order", T, std::int8_t, std::uint8_t, std::int32_t,
-                   std::uint32_t, std::int64_t, std::uint64_t, float, double) {
+                   std::uint32_t, std::int64_t, std::uint64_t, float, double, made::float16, made::bfloat16,
+                   made::fp8_e4m3, made::fp8_e5m2) {
     CHECK(order_does_not_matter<T>(reduction::sum, blink::sum{}));
     CHECK(order_does_not_matter<T>(reduction::prod, blink::prod{}));
     CHECK(order_does_not_matter<T>(reduction::min, blink::min{}));
     CHECK(order_does_not_matter<T>(reduction::max, blink::max{}));
     CHECK(order_does_not_matter<T>(reduction::avg, blink::avg{}));
+    CHECK(order_does_not_matter<T>(reduction::mulsum, blink::premul_sum<blink_perf::mulsum_number<T>>{2}));
+}
+
+TEST_CASE("fp8 has the names of nccl-tests too") {
+    CHECK(blink_perf::type_from("f8e4m3") == blink_perf::element_type::fp8_e4m3);
+    CHECK(blink_perf::type_from("fp8_e4m3") == blink_perf::element_type::fp8_e4m3);
+    CHECK(blink_perf::type_from("f8e5m2") == blink_perf::element_type::fp8_e5m2);
+    CHECK(to_string(blink_perf::reduction_from("mulsum")) == "mulsum");
 }
 
 TEST_CASE("inputs differ from rank to rank, from element to element and from seed to seed") {

@@ -6,11 +6,6 @@
 
 #include <blink/communicator/cuda_group.cuh>
 
-#include <thrust/count.h>
-#include <thrust/execution_policy.h>
-#include <thrust/iterator/counting_iterator.h>
-#include <thrust/tabulate.h>
-
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -31,8 +26,53 @@ struct wrong_at {
     pattern data;
     int rank;
     const T* values;
-    __device__ bool operator()(std::size_t i) const { return !(values[i] == expected_value<T>(data, rank, i)); }
+    __device__ bool operator()(std::size_t i) const { return differs(values[i], expected_value<T>(data, rank, i)); }
 };
+
+/// Tells the index of an element of which `is(value)` holds.
+template <class T, class Is>
+struct value_is {
+    const T* values;
+    Is is;
+    __device__ bool operator()(std::size_t i) const { return is(values[i]); }
+};
+
+// Thrust's kernels would take longer to compile than all that is measured here; these are one loop each.
+
+/// Element i of `to` becomes `make(i)`.
+template <class T, class Make>
+__global__ void tabulate(T* to, std::size_t n, const Make make) {
+    const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
+    for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) { to[i] = make(i); }
+}
+
+/// Adds to `total` for how many i below n `is(i)` holds.
+template <class Is>
+__global__ void add_count(std::size_t n, const Is is, unsigned long long* total) {
+    const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
+    unsigned long long own = 0;
+    for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) { own += is(i); }
+    if (own > 0) { atomicAdd(total, own); }
+}
+
+/// For how many i below n `is(i)` holds, on the current device.
+template <class Is>
+[[nodiscard]] std::size_t counted(cudaStream_t stream, std::size_t n, const Is& is) {
+    unsigned long long* total = nullptr;
+    unsigned long long result = 0;
+    blink::cuda::check(cudaMalloc(&total, sizeof *total), "cudaMalloc");
+    const auto check = [total](cudaError_t status, const char* what) {
+        if (status != cudaSuccess) { (void)cudaFree(total); }
+        blink::cuda::check(status, what);
+    };
+    check(cudaMemsetAsync(total, 0, sizeof *total, stream), "cudaMemsetAsync");
+    add_count<<<1024, 256, 0, stream>>>(n, is, total);
+    check(cudaGetLastError(), "launch of a count");
+    check(cudaMemcpyAsync(&result, total, sizeof result, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+    blink::cuda::check(cudaFree(total), "cudaFree");
+    return result;
+}
 
 /// @tparam Group a group whose ranks have streams and devices
 template <class Group>
@@ -57,14 +97,15 @@ class gpu_backend {
     template <class T, class Make>
     void fill(int rank, T* to, std::size_t n, const Make& make) {
         const blink::cuda::device_scope current(group_.device(rank));
-        thrust::tabulate(thrust::cuda::par.on(group_.stream(rank)), to, to + n, make);
+        tabulate<<<1024, 256, 0, group_.stream(rank)>>>(to, n, make);
+        blink::cuda::check(cudaGetLastError(), "launch of a fill");
+        blink::cuda::check(cudaStreamSynchronize(group_.stream(rank)), "cudaStreamSynchronize");
     }
 
     template <class T, class Is>
     [[nodiscard]] std::size_t count_if(int rank, const T* from, std::size_t n, const Is& is) {
         const blink::cuda::device_scope current(group_.device(rank));
-        return static_cast<std::size_t>(
-            thrust::count_if(thrust::cuda::par.on(group_.stream(rank)), from, from + n, is));
+        return counted(group_.stream(rank), n, value_is<T, Is>{from, is});
     }
 
     template <class T>
@@ -73,9 +114,7 @@ class gpu_backend {
         for (int r = 0; r < group_.size(); ++r) {
             if (!holds_result(data, r)) { continue; }
             const blink::cuda::device_scope current(group_.device(r));
-            const thrust::counting_iterator<std::size_t> first(0);
-            wrong += static_cast<std::size_t>(thrust::count_if(thrust::cuda::par.on(group_.stream(r)), first, first + n,
-                                                               wrong_at<T>{data, r, out[static_cast<std::size_t>(r)]}));
+            wrong += counted(group_.stream(r), n, wrong_at<T>{data, r, out[static_cast<std::size_t>(r)]});
         }
         return wrong;
     }
@@ -194,7 +233,9 @@ template <class Group>
     return lines;
 }
 
-/// `measure_type` for the integers; in a file of its own, so that none compiles too long.
+/// `measure_type` for the integers and for numbers of one and two bytes; in files of their own, so that none compiles
+/// too long.
 [[nodiscard]] outcome measure_integers(cuda_backend& b, const job& j);
+[[nodiscard]] outcome measure_narrow(cuda_backend& b, const job& j);
 
 } // namespace blink_perf

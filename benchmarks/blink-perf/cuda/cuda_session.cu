@@ -1,8 +1,5 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
 #include "../group_choice.hpp"
 #include "../session.hpp"
 #include "cuda_backend.cuh"
@@ -34,9 +31,10 @@ class cuda_session final : public session {
     outcome measure(const job& j) override {
         switch (j.type) {
         case element_type::half:
-            return measure_type<__half>(backend_, j);
         case element_type::bfloat16:
-            return measure_type<__nv_bfloat16>(backend_, j);
+        case element_type::fp8_e4m3:
+        case element_type::fp8_e5m2:
+            return measure_narrow(backend_, j);
         case element_type::float32:
             return measure_type<float>(backend_, j);
         case element_type::float64:

@@ -21,6 +21,7 @@ class nccl_peer {
                        "ncclCommInitAll");
     }
     ~nccl_peer() {
+        forget_operators();
         for (const nccl_communicator c : communicators_) { (void)library_.comm_destroy(c); }
     }
     nccl_peer(const nccl_peer&) = delete;
@@ -31,19 +32,22 @@ class nccl_peer {
     /// Enqueues the collective of `j` on `streams`.
     template <class T>
     void run(const job& j, const std::vector<const T*>& in, const std::vector<T*>& out,
-             const std::vector<cudaStream_t>& streams) const {
+             const std::vector<cudaStream_t>& streams) {
+        if (j.data.op == reduction::mulsum) { make_operators<T>(j.type); }
         library_.check(library_.group_start(), "ncclGroupStart");
         for (std::size_t r = 0; r < communicators_.size(); ++r) {
-            library_.check(enqueue(j, in[r], out[r], communicators_[r], streams[r]), "NCCL");
+            library_.check(enqueue(j, in[r], out[r], r, streams[r]), "NCCL");
         }
         library_.check(library_.group_end(), "ncclGroupEnd");
     }
 
   private:
-    int enqueue(const job& j, const void* in, void* out, nccl_communicator c, cudaStream_t stream) const {
+    int enqueue(const job& j, const void* in, void* out, std::size_t rank, cudaStream_t stream) const {
+        const nccl_communicator c = communicators_[rank];
         const int type = static_cast<int>(j.type); // NCCL counts the types in the same order
         constexpr std::array operators{0, 1, 3, 2, 4};
-        const int op = operators[static_cast<std::size_t>(j.data.op)];
+        const int op =
+            j.data.op == reduction::mulsum ? mulsum_[rank] : operators.at(static_cast<std::size_t>(j.data.op));
         switch (j.data.kind) {
         case blink::collective::broadcast:
             return library_.broadcast(in, out, j.count, type, j.data.root, c, stream);
@@ -59,8 +63,33 @@ class nccl_peer {
         return library_.all_reduce(in, out, j.count, type, op, c, stream);
     }
 
+    /// NCCL's operators of the doubled sum: one a communicator, for one type.
+    template <class T>
+    void make_operators(element_type type) {
+        if (!mulsum_.empty() && mulsum_type_ == type) { return; }
+        forget_operators();
+        mulsum_type_ = type;
+        T factor = narrowed<T>(static_cast<wide<T>>(mulsum_factor));
+        constexpr int host_immediate = 1;
+        for (const nccl_communicator c : communicators_) {
+            int op = 0;
+            library_.check(library_.create_premul_sum(&op, &factor, static_cast<int>(type), host_immediate, c),
+                           "ncclRedOpCreatePreMulSum");
+            mulsum_.push_back(op);
+        }
+    }
+
+    void forget_operators() noexcept {
+        for (std::size_t r = 0; r < mulsum_.size(); ++r) {
+            (void)library_.destroy_operator(mulsum_[r], communicators_[r]);
+        }
+        mulsum_.clear();
+    }
+
     nccl_library library_;
     std::vector<nccl_communicator> communicators_;
+    std::vector<int> mulsum_;
+    element_type mulsum_type_ = element_type::float32;
 };
 
 } // namespace blink_perf

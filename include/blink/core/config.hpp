@@ -17,6 +17,15 @@
 #define BLINK_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/// In kernels: the compiler may assume nothing about `x` from here on, so a product is rounded and not fused into a
+/// sum.
+/// @param constraint of the register that holds it: "+f", "+d" or "+r"
+#if defined(__CUDA_ARCH__)
+#define BLINK_OPAQUE(constraint, x) asm("" : constraint(x))
+#else
+#define BLINK_OPAQUE(constraint, x) static_cast<void>(x)
+#endif
+
 /// Planner, verifier, probe and whatever else knows neither types nor operators is declared in one header (`plan.hpp`)
 /// and defined in another (`plan_impl.hpp`), which follows by itself. A program that is compiled with
 /// BLINK_SEPARATE_COMPILATION has the definitions once, in <blink/separate.cpp>, and its other files compile faster.

@@ -89,12 +89,18 @@ inline constexpr bool keeps_single = std::is_same_v<accumulator_of<Op, T>, T> &&
 /// Stands in for the rank whose own input something is, where it is nobody's.
 inline constexpr int no_contributor = -1;
 
-/// Applies `op.prepare` where the operator has one.
+/// Applies `op.prepare` where the operator has one, and rounds what comes of it, as on every other machine.
 /// @tparam A the type in which the operator combines
 template <class A, class Op>
-BLINK_HOST_DEVICE constexpr A prepare(const Op& op, const A& own, int rank) {
+BLINK_HOST_DEVICE A prepare(const Op& op, const A& own, int rank) {
     if constexpr (preparing_operator<Op, A>) {
-        return static_cast<A>(op.prepare(own, rank));
+        auto prepared = static_cast<A>(op.prepare(own, rank));
+        if constexpr (std::is_same_v<A, float>) {
+            BLINK_OPAQUE("+f", prepared);
+        } else if constexpr (std::is_same_v<A, double>) {
+            BLINK_OPAQUE("+d", prepared);
+        }
+        return prepared;
     } else {
         return own;
     }

@@ -104,7 +104,7 @@ TEST_CASE("who waits past the deadline for a packet names the rank, and all that
     const auto shape = make_ll_shape(s, 100, sizeof(float), 1, packet_capacity(3, threads_per_block));
     REQUIRE(shape);
     ll_call<float> call = make_call(s, m, b, *shape);
-    call.timeout_ns = 50'000'000;
+    call.timeout_ns = 1'000'000'000; // long enough for both to start on a crowded machine
     {
         const std::jthread first([&] { enter_ll<packet_wire>(call, s, false, 0, 1); });
         const std::jthread second([&] { enter_ll<packet_wire>(call, s, false, 1, 1); });
@@ -148,7 +148,7 @@ TEST_CASE("who waits past the deadline names the rank whose lines are missing") 
     const auto shape = make_ll_shape(s, 10, sizeof(float), 1);
     REQUIRE(shape);
     ll_call<float> call = make_call(s, m, b, *shape);
-    call.timeout_ns = 50'000'000;
+    call.timeout_ns = 1'000'000'000; // long enough for both to start on a crowded machine
     {
         const std::jthread first([&] { enter_ll(call, s, false, 0, 1); });
         const std::jthread second([&] { enter_ll(call, s, false, 1, 1); });

@@ -297,7 +297,8 @@ BLINK_DEVICE_CODE inline void all_pairs_block(const Machine& machine, const ll_c
     bool ok = enter_rows(at, others);
     using unit = typename decltype(at)::unit;
     for (std::uint64_t u = at.first_unit(); ok && u < at.units(); u += at.unit_step()) {
-        const unit own = converted<T>(at.contribution(op, u));
+        // What is added here has to be what the others get.
+        const unit own = settled(converted<T>(at.contribution(op, u)));
         for (int i = 0; i < others.count; ++i) { at.send(others[i], false, u, own); }
         auto total = converted<accumulator_of<Op, T>>(own);
         for (int r = 0; ok && r < call.ranks; ++r) {

@@ -68,6 +68,18 @@ struct ll_capacity {
     std::size_t swift_bytes = ll_block_bytes / 2; ///< with which each thread has one unit
 };
 
+/// The same bits, whatever they were computed from.
+template <class T, int Width>
+[[nodiscard]] BLINK_DEVICE_CODE inline vector<T, Width> settled(const vector<T, Width>& x) {
+    std::uint32_t words[sizeof x / sizeof(std::uint32_t)];
+    std::memcpy(words, x.v, sizeof words);
+    BLINK_UNROLL
+    for (std::uint32_t& word : words) { BLINK_OPAQUE("+r", word); }
+    vector<T, Width> y;
+    std::memcpy(static_cast<void*>(y.v), words, sizeof words);
+    return y;
+}
+
 /// The form of wire in which a thread sends and takes lines alone; see `ll_block`.
 struct line_wire {
     static constexpr int threads = 1; ///< that share a unit
@@ -108,7 +120,7 @@ struct line_wire {
                 words[2 * i + h] = static_cast<std::uint32_t>(line.half[h]);
             }
         }
-        std::memcpy(x.v, words, sizeof words);
+        std::memcpy(static_cast<void*>(x.v), words, sizeof words);
         return here;
     }
 

@@ -69,7 +69,7 @@ struct packet_wire {
                                                      vector<T, thread_elements<T>>& x, std::uint64_t call) {
         const int share = machine.thread() % threads;
         const ll_line line = machine.load_packet(reinterpret_cast<const ll_line*>(from) + share);
-        std::memcpy(x.v, line.half, sizeof line.half);
+        std::memcpy(static_cast<void*>(x.v), line.half, sizeof line.half);
         return !machine.any_of_packet(share == threads - 1 && line.half[1] != call);
     }
 

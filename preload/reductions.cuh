@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// From a call's type and operator, which are numbers, to the kernel for both. The kernels are spread over files by
+/// their types, so that none compiles too long.
+#pragma once
+
+#include <blink/communicator/cuda_group.cuh>
+
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "calls.hpp"
+#include "operators.cuh"
+
+namespace blink::preload {
+
+template <class T, class Op>
+void run_as(cuda_group& group, const matched_call& call, const Op& op) {
+    std::vector<const T*> in;
+    std::vector<T*> out;
+    for (const void* const p : call.in) { in.push_back(static_cast<const T*>(p)); }
+    for (void* const p : call.out) { out.push_back(static_cast<T*>(p)); }
+    group.run<T, Op>(call.kind, call.root, std::span<const T* const>(in), std::span<T* const>(out), call.count, op);
+}
+
+/// The factors of an operator that the program has made.
+template <class T>
+[[nodiscard]] scaled_total<T> with_factors(const matched_call& call) {
+    scaled_total<T> op{};
+    for (std::size_t r = 0; r < call.factors.size(); ++r) {
+        const premul_factor& f = call.factors[r];
+        op.on_device[r] = static_cast<const T*>(f.on_device);
+        T value;
+        std::memcpy(static_cast<void*>(&value), f.value.data(), sizeof value);
+        op.value[r] = static_cast<default_accumulator<T>>(value);
+    }
+    return op;
+}
+
+/// The average of narrow numbers, divided before anything is added.
+template <class T>
+[[nodiscard]] scaled_total<T> divided(const matched_call& call) {
+    scaled_total<T> op{};
+    for (std::size_t r = 0; r < call.in.size(); ++r) { op.value[r] = 1.0F / static_cast<float>(call.in.size()); }
+    return op;
+}
+
+/// @param average how a total becomes an average
+/// @param sign_bit of integers that are signed, though `T` is not
+/// @throw usage_error for an operator that is unknown; else as `cuda_group::run`
+template <class T>
+void reduce_as(cuda_group& group, const matched_call& call, finishing average, T sign_bit = {}) {
+    if (!call.factors.empty()) { return run_as<T>(group, call, with_factors<T>(call)); }
+    switch (call.op) {
+    case nccl::sum:
+        return run_as<T>(group, call, total{finishing::none});
+    case nccl::avg:
+        if constexpr (narrow_float<T>) {
+            return run_as<T>(group, call, divided<T>(call));
+        } else {
+            return run_as<T>(group, call, total{average});
+        }
+    case nccl::prod:
+        return run_as<T>(group, call, prod{});
+    case nccl::min:
+        return run_as<T>(group, call, extreme<T>{false, sign_bit});
+    case nccl::max:
+        return run_as<T>(group, call, extreme<T>{true, sign_bit});
+    default:
+        throw usage_error("no arithmetic for " + name_of(call.op));
+    }
+}
+
+/// Runs a call that reduces.
+/// @throw usage_error for a type that is unknown; else as `cuda_group::run`
+void reduce_integers(cuda_group& group, const matched_call& call);
+void reduce_reals(cuda_group& group, const matched_call& call);
+void reduce_narrow(cuda_group& group, const matched_call& call);
+
+} // namespace blink::preload
