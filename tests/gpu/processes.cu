@@ -13,6 +13,8 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <blink/topology/machines.hpp>
+
 #include <unistd.h>
 #include <vector>
 
