@@ -8,11 +8,8 @@
 #include <blink/communicator/host_group.hpp>
 #include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/options.hpp>
-#include <blink/communicator/process_card.hpp>
-#include <blink/communicator/rank_buffer.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
-#include <blink/communicator/rendezvous.hpp>
 
 #if defined(__CUDACC__)
 #include <blink/communicator/device_or_host_group.cuh>

@@ -114,3 +114,21 @@ TEST_CASE_FIXTURE(fixture, "a schedule in which a rank waits for ever is refused
                          "allreduce, lane 2: rank 0 never gets the result: it waits for ever", blink::schedule_error);
     CHECK(memory == std::vector<float>(1000, 1));
 }
+
+TEST_CASE_FIXTURE(fixture, "the buffers of one rank alone are checked by the same rules") {
+    const auto check = [&](collective kind, const float* from, const float* to, std::size_t count = 100) {
+        blink::check_rank_buffers(kind, 0, 3, 1, from, to, count, sizeof(float), alignof(float));
+    };
+    check(collective::allreduce, in[1], out[1]);
+    check(collective::allreduce, out[1], out[1]);
+    check(collective::broadcast, nullptr, out[1]);
+    check(collective::reduce, in[1], nullptr);
+    check(collective::allreduce, nullptr, nullptr, 0);
+    check(collective::allgather, out[0] + 100, out[0]);
+    check(collective::reduce_scatter, in[0], in[0] + 100);
+    CHECK_THROWS_WITH_AS(check(collective::allreduce, nullptr, out[1]), "allreduce: in[1] is null", blink::usage_error);
+    CHECK_THROWS_WITH_AS(check(collective::allgather, out[0], out[0]), doctest::Contains("in[1]"), blink::usage_error);
+    CHECK_THROWS_WITH_AS(check(collective::allreduce, in[1], in[1] + 1), doctest::Contains("overlap"),
+                         blink::usage_error);
+    CHECK_THROWS_AS(blink::check_rank_buffers(collective::reduce, 3, 3, 1, in[1], out[1], 1, 4, 4), blink::usage_error);
+}

@@ -5,6 +5,8 @@
 /// CUDA, since what is forked from it could not then. A line a case, then one of counts; 77 where there is no GPU.
 ///
 ///     processes [PART OF A CASE'S NAME]
+#include <blink/topology/machines.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

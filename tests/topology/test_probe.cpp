@@ -157,3 +157,24 @@ TEST_CASE("the probe finds GPUs, or says why there is none") {
         CHECK(message.size() > std::string("no NVIDIA GPU is visible: ").size());
     }
 }
+
+TEST_CASE("GPUs are picked by their bus ids, in any order and spelling") {
+    const auto all = eight_v100();
+    const std::vector<std::string> ids{"00000000:" + all[4].bus_id.substr(all[4].bus_id.find(':') + 1), all[1].bus_id,
+                                       all[0].bus_id};
+    const topology g = assemble(detail::picked(all, ids), "three");
+    const std::vector<int> order{4, 1, 0};
+    const topology whole{dgx1v};
+    CHECK(g.gpu_count() == 3);
+    for (int a = 0; a < 3; ++a) {
+        for (int b = 0; b < 3; ++b) {
+            if (a == b) { continue; }
+            CHECK(nvlink_label(g, a, b) ==
+                  nvlink_label(whole, order[static_cast<std::size_t>(a)], order[static_cast<std::size_t>(b)]));
+        }
+    }
+    const std::vector<std::string> unknown{"0000:99:00.0"};
+    CHECK_THROWS_WITH_AS((void)detail::picked(all, unknown), "no driver tells this process of the GPU at 0000:99:00.0",
+                         topology_error);
+    CHECK_THROWS_AS((void)probe_at(unknown), topology_error);
+}
