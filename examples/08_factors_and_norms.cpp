@@ -7,7 +7,7 @@
 #include <cmath>
 #include <iostream>
 
-struct norm {
+struct root_of_squares {
     using accumulator = double;
     BLINK_HOST_DEVICE double operator()(double a, double b) const { return a + b; }
     BLINK_HOST_DEVICE double prepare(double own, int /*rank*/) const { return own * own; }
@@ -33,6 +33,6 @@ int main() {
     show("half of the sum");
 
     refill();
-    blink::allreduce(ranks, data, data, data.count(), norm{});
+    blink::allreduce(ranks, data, data, data.count(), root_of_squares{});
     show("norm");
 }

@@ -4,7 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
+
+#include "small_floats.hpp"
 
 using blink::host::combine;
 using blink::host::operand;
@@ -61,4 +65,19 @@ TEST_CASE("an average over more ranks than a small integer can count keeps its s
     CHECK(blink::avg{}.finish(static_cast<unsigned char>(200), 100) == 2);
     CHECK(blink::avg{}.finish(-7L, 2) == -3);
     CHECK(blink::avg{}.finish(~0ULL, 2) == ~0ULL / 2);
+}
+
+TEST_CASE("inputs are prepared, those of children rounded as on their way; partial results are not prepared") {
+    // 0.3 times 1 is no bfloat16, so it shows where a product is rounded.
+    using T = made::bfloat16;
+    const blink::premul_sum op{0.3F};
+    for (const std::size_t count : {1, 31, 32, 65}) {
+        std::vector<T> own(count, T(1.0F)), child(count, T(1.0F)), partial(count, T(1.0F)), to(count);
+        combine<false>(to.data(), std::vector<operand<T>>{{own.data(), 0}, {child.data(), 2}, {partial.data()}}, count,
+                       op, 3);
+        const T expected(0.3F + static_cast<float>(T(0.3F)) + 1.0F);
+        CHECK(std::ranges::count(to, expected) == static_cast<std::ptrdiff_t>(count));
+        combine<true>(to.data(), std::vector<operand<T>>{{own.data(), 0}}, count, op, 1);
+        CHECK(std::ranges::count(to, T(0.3F)) == static_cast<std::ptrdiff_t>(count));
+    }
 }
