@@ -29,11 +29,14 @@ struct hybrid_plans {
                                       static_cast<int>(nvlink.fabric.arcs.size()));
     }
 
-    /// GPUs 0 .. gpus-1 over `links`, from GPU 0.
+    /// GPUs 0 .. gpus-1 over `links`, from GPU 0. Over PCIe at most four trees: its small part of the data has few
+    /// blocks, and trees with one block each end at different times.
     [[nodiscard]] static blink::plan planned(int gpus, blink::collective kind, blink::link_choice links) {
         std::vector<int> ranks(static_cast<std::size_t>(gpus));
         std::iota(ranks.begin(), ranks.end(), 0);
-        return blink::make_plan(blink::topology(blink::dgx1v), ranks, kind, 0, {.links = links});
+        blink::plan_options options{.links = links};
+        if (links == blink::link_choice::pcie) { options.pack.max_trees = 4; }
+        return blink::make_plan(blink::topology(blink::dgx1v), ranks, kind, 0, options);
     }
 };
 
