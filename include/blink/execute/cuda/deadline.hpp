@@ -15,9 +15,9 @@ namespace blink::cuda {
 /// One thread polls until `ready()`. False after the deadline of the call or an abort. Who runs into the deadline
 /// leaves `what_for()`, a `fault`, and wakes everyone; those who then had waited about as long leave one too, since the
 /// first to look at its clock need not be the one that knows the cause.
-template <class Machine, class T, class Ready, class WhatFor>
-[[nodiscard]] BLINK_DEVICE_CODE inline bool wait_until(const Machine& machine, const call_frame<T>& call,
-                                                       const Ready& ready, const WhatFor& what_for) {
+template <class Machine, class Call, class Ready, class WhatFor>
+[[nodiscard]] BLINK_DEVICE_CODE inline bool wait_until(const Machine& machine, const Call& call, const Ready& ready,
+                                                       const WhatFor& what_for) {
     std::uint64_t start = 0;
     for (std::uint32_t spins = 1; !ready(); ++spins) {
         machine.pause();
