@@ -32,6 +32,8 @@ class nccl_library {
         load(reduce, "ncclReduce");
         load(all_gather, "ncclAllGather");
         load(reduce_scatter, "ncclReduceScatter");
+        load(send, "ncclSend");
+        load(receive, "ncclRecv");
         load(error_string, "ncclGetErrorString");
         load(get_version, "ncclGetVersion");
     }
@@ -59,6 +61,8 @@ class nccl_library {
     int (*reduce)(const void*, void*, std::size_t, int, int, int, nccl_communicator, cudaStream_t) = nullptr;
     int (*all_gather)(const void*, void*, std::size_t, int, nccl_communicator, cudaStream_t) = nullptr;
     int (*reduce_scatter)(const void*, void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
+    int (*send)(const void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
+    int (*receive)(void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
     const char* (*error_string)(int) = nullptr;
     int (*get_version)(int*) = nullptr;
 
