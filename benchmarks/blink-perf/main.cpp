@@ -65,7 +65,7 @@ void print_heading(const options& o, executor e, const session& s) {
         o.factor > 1 ? blink::format_fixed(o.factor, o.factor == static_cast<int>(o.factor) ? 0 : 2) + "(factor)"
                      : std::to_string(o.step_bytes) + "(bytes)";
     std::cout << "# blink-perf version " BLINK_TOOL_VERSION " executor: " << name_of(e) << "\n"
-              << "# Collective test starting: " << nccl_name(o.kind) << "_perf\n"
+              << "# Collective test starting: " << nccl_name(o) << "_perf\n"
               << "# nThread 1 nGpus " << s.ranks() << " minBytes " << o.min_bytes << " maxBytes " << o.max_bytes
               << " step: " << step << " warmup iters: " << o.warmup << " iters: " << o.iterations
               << " agg iters: 1 validation: " << (o.check ? 1 : 0) << " graph: " << o.graphs
@@ -90,9 +90,10 @@ row measured(session& s, const options& o, job j, std::size_t bytes) {
     j.relays = o.relays;
     j.how = o.how;
     j.data.kind = o.kind;
+    j.data.moves = o.moves;
     j.data.ranks = s.ranks();
     // The size is that of the larger buffer, the count that of the smaller one, as nccl-tests has it.
-    const std::size_t shards = blink::is_sharded(o.kind) ? static_cast<std::size_t>(s.ranks()) : 1;
+    const std::size_t shards = is_sharded(j.data) ? static_cast<std::size_t>(s.ranks()) : 1;
     j.count = bytes / size_of(j.type) / shards;
     j.data.count = j.count;
     row r{j.count * shards * size_of(j.type), j, {}, {}};
@@ -104,7 +105,7 @@ row measured(session& s, const options& o, job j, std::size_t bytes) {
 }
 
 std::vector<int> roots(const options& o, const session& s) {
-    if (!blink::is_rooted(o.kind)) { return {0}; }
+    if (!(o.moves == movement::none ? blink::is_rooted(o.kind) : is_rooted(o.moves))) { return {0}; }
     if (o.root >= s.ranks() || o.root < -1) {
         throw blink::usage_error("-r " + std::to_string(o.root) + " is none of the ranks 0.." +
                                  std::to_string(s.ranks() - 1));
@@ -129,7 +130,8 @@ std::vector<element_type> types(const options& o, const session& s) {
 std::vector<row> measure_all(session& s, const options& o, summary& total) {
     const progress watch;
     std::vector<row> rows;
-    const auto operators = blink::reduces(o.kind) ? o.operators : std::vector{reduction::sum};
+    const auto operators =
+        o.moves == movement::none && blink::reduces(o.kind) ? o.operators : std::vector{reduction::sum};
     for (const element_type type : types(o, s)) {
         for (const reduction op : operators) {
             for (const int root : roots(o, s)) {

@@ -4,18 +4,21 @@
 /// Fill, run once, check every element, then time: the same steps on every backend.
 #pragma once
 
+#include <blink/communicator/exchange_group.hpp>
 #include <blink/communicator/rank_group.hpp>
-#include <blink/core/buffers.hpp>
+#include <blink/core/error.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "exchange_of.hpp"
 #include "session.hpp"
 
 namespace blink_perf {
@@ -85,17 +88,30 @@ template <class Pointer, class Buffers>
     return list;
 }
 
+/// @throw blink::usage_error for a group without exchanges
+template <class T, class Group>
+void run_exchange(Group& group, const blink::exchange& e, const std::vector<const T*>& in, const std::vector<T*>& out,
+                  const blink::options& choices) {
+    if constexpr (blink::exchange_group<Group>) {
+        group.run(e, std::span<const T* const>(in), std::span<T* const>(out), choices);
+    } else {
+        throw blink::usage_error(e.name + " is not built for these ranks");
+    }
+}
+
 template <class T, backend Backend, class Op>
 [[nodiscard]] outcome measure_with(Backend& b, const job& j, Op op) {
     auto& group = b.group();
-    const std::size_t in_count = blink::input_count(j.data.kind, j.data.ranks, j.count);
-    const std::size_t out_count = blink::output_count(j.data.kind, j.data.ranks, j.count);
+    if (j.in_place && !works_in_place(j.data.moves)) { return {}; }
+    const std::size_t in_count = input_count(j.data);
+    const std::size_t out_count = output_count(j.data);
     const std::size_t both = std::max(in_count, out_count);
     auto in = group.template make_buffers<T>((j.in_place ? both : in_count) + guard_elements);
     auto apart = group.template make_buffers<T>(j.in_place ? 1 : out_count + guard_elements);
     auto from = addresses<const T*>(in);
     auto to = addresses<T*>(j.in_place ? in : apart);
-    for (std::size_t r = 0; j.in_place && blink::is_sharded(j.data.kind) && r < to.size(); ++r) {
+    for (std::size_t r = 0; j.in_place && is_sharded(j.data) && r < to.size(); ++r) {
+        if (is_rooted(j.data) && r != static_cast<std::size_t>(j.data.root)) { continue; }
         if (in_count < out_count) {
             from[r] += r * j.count;
         } else {
@@ -106,7 +122,12 @@ template <class T, backend Backend, class Op>
     if (j.chunk > 0) { choices.chunk = blink::fixed_chunk{j.chunk}; }
     choices.relays = j.relays;
     choices.how = j.how;
+    const blink::exchange transfers = j.data.moves == movement::none ? blink::exchange{} : exchange_of(j.data);
     const auto call = [&] {
+        if (j.data.moves != movement::none) {
+            run_exchange<T>(group, transfers, from, to, choices);
+            return;
+        }
         group.run(j.data.kind, j.data.root, std::span<const T* const>(from), std::span<T* const>(to), j.count, op,
                   choices);
     };
@@ -141,7 +162,7 @@ using mulsum_number = std::conditional_t<std::is_integral_v<T>, T, float>;
 /// Picks the operator; without one (broadcast) the sum stands in.
 template <class T, backend Backend>
 [[nodiscard]] outcome measure_type(Backend& b, const job& j) {
-    if (!blink::reduces(j.data.kind)) { return measure_with<T>(b, j, blink::sum{}); }
+    if (!reduces(j.data)) { return measure_with<T>(b, j, blink::sum{}); }
     switch (j.data.op) {
     case reduction::prod:
         return measure_with<T>(b, j, blink::prod{});

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -27,16 +28,22 @@ struct typed {
     int threads = 1, registered = 1, aggregate = 1;
 };
 
+constexpr std::array movement_names{std::string_view{}, std::string_view{"gather"}, std::string_view{"scatter"},
+                                    std::string_view{"alltoall"}, std::string_view{"sendrecv"}};
+
+movement movement_named(const std::string& name) {
+    const auto found = std::ranges::find(movement_names, std::string_view(name));
+    return found == movement_names.end() ? movement::none : static_cast<movement>(found - movement_names.begin());
+}
+
 blink::collective collective_named(const std::string& name) {
     for (const std::string_view known : blink::collective_names) {
         const auto kind = blink::collective_from(known);
         if (name == nccl_name(kind) || name == blink::to_string(kind)) { return kind; }
     }
-    for (const char* later : {"alltoall", "scatter", "gather", "sendrecv"}) {
-        if (name == later) { throw blink::usage_error(name + " is not built yet"); }
-    }
     throw blink::usage_error("unknown collective '" + name +
-                             "': expected all_reduce, broadcast, reduce, all_gather or reduce_scatter");
+                             "': expected all_reduce, broadcast, reduce, all_gather, reduce_scatter, gather, scatter, "
+                             "alltoall or sendrecv");
 }
 
 executor executor_named(const std::string& name) {
@@ -57,7 +64,8 @@ void refuse_what_is_not_built(const typed& t) {
 
 void understand(const typed& t, options& o) {
     refuse_what_is_not_built(t);
-    o.kind = collective_named(t.collective);
+    o.moves = movement_named(t.collective);
+    o.kind = o.moves == movement::none ? collective_named(t.collective) : blink::collective::broadcast;
     o.min_bytes = blink::parse_bytes(t.min_bytes);
     o.max_bytes = blink::parse_bytes(t.max_bytes);
     o.step_bytes = blink::parse_bytes(t.step_bytes);
@@ -86,6 +94,9 @@ void understand(const typed& t, options& o) {
     if (!o.tune.empty() && o.kind != blink::collective::allreduce) {
         throw blink::usage_error("--tune: the tuning is found with all_reduce");
     }
+    if (o.moves != movement::none && (o.emulate || o.run_on == executor::simulate)) {
+        throw blink::usage_error(t.collective + " is not built for --emulate and --executor simulate");
+    }
     if (o.emulate && o.compare_nccl) { throw blink::usage_error("--compare nccl: NCCL runs on no emulated links"); }
     if (!o.emulate && o.link_scale != 1) { throw blink::usage_error("--link-scale needs --emulate"); }
 }
@@ -95,6 +106,11 @@ void understand(const typed& t, options& o) {
 std::string nccl_name(blink::collective kind) {
     if (kind == blink::collective::allreduce) { return "all_reduce"; }
     return kind == blink::collective::allgather ? "all_gather" : std::string(blink::to_string(kind));
+}
+
+std::string nccl_name(const options& o) {
+    return o.moves == movement::none ? nccl_name(o.kind)
+                                     : std::string(movement_names[static_cast<std::size_t>(o.moves)]);
 }
 
 std::vector<std::size_t> sizes(const options& o) {
@@ -112,7 +128,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     typed t;
     CLI::App app{"Measures a collective and checks every element, in the manner of nccl-tests.", "blink-perf"};
     app.footer(footer);
-    app.add_option("collective", t.collective, "all_reduce, broadcast, reduce, all_gather or reduce_scatter")
+    app.add_option("collective", t.collective,
+                   "all_reduce, broadcast, reduce, all_gather, reduce_scatter, gather, scatter, alltoall or sendrecv")
         ->required();
     app.add_option("-b,--minbytes", t.min_bytes, "smallest size, such as 8 or 64K")->capture_default_str();
     app.add_option("-e,--maxbytes", t.max_bytes, "largest size")->capture_default_str();

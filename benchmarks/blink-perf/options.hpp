@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "moves.hpp"
 #include "types.hpp"
 
 namespace blink_perf {
@@ -20,6 +21,7 @@ enum class executor : unsigned char { automatic, cuda, host, simulate };
 
 struct options {
     blink::collective kind = blink::collective::allreduce;
+    movement moves = movement::none; ///< where not none, what is measured in place of `kind`
     std::size_t min_bytes = 32U << 20;
     std::size_t max_bytes = 32U << 20;
     double factor = 0;                 ///< from size to size; 0: by `step_bytes`
@@ -65,5 +67,7 @@ struct help_text {
 
 /// The name that nccl-tests gives a collective.
 [[nodiscard]] std::string nccl_name(blink::collective kind);
+/// The name of what is measured.
+[[nodiscard]] std::string nccl_name(const options& o);
 
 } // namespace blink_perf

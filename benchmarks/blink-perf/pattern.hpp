@@ -8,6 +8,7 @@
 /// double or in 64-bit integers with code of its own, not with the operators under test.
 #pragma once
 
+#include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
 
@@ -17,6 +18,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "moves.hpp"
 #include "types.hpp"
 
 namespace blink_perf {
@@ -43,7 +45,8 @@ struct pattern {
     reduction op = reduction::sum;
     int ranks = 1;
     int root = 0;
-    std::size_t count = 0; ///< elements of a shard, where the collective is sharded
+    std::size_t count = 0;           ///< elements of a shard, where the collective is sharded
+    movement moves = movement::none; ///< where not none, what is measured in place of `kind`
 };
 
 /// splitmix64 (Steele, Lea, Flood 2014) of the element's address.
@@ -107,6 +110,10 @@ BLINK_HOST_DEVICE T input_value(const pattern& p, int rank, std::size_t index) {
 /// What must stand in element `index` of the result of `owner`.
 template <class T>
 BLINK_HOST_DEVICE T expected_value(const pattern& p, int owner, std::size_t index) {
+    if (p.moves != movement::none) {
+        const source from = source_of(p.moves, p.ranks, p.root, p.count, owner, index);
+        return input_value<T>(p, from.rank, from.index);
+    }
     if (p.kind == blink::collective::broadcast) { return input_value<T>(p, p.root, index); }
     if (p.kind == blink::collective::allgather) {
         return input_value<T>(p, static_cast<int>(index / p.count), index % p.count);
@@ -157,13 +164,34 @@ BLINK_HOST_DEVICE bool differs(const T& found, const T& expected) {
     }
 }
 
+/// Elements of an input and of an output of `p.count` elements, and whether one holds a shard for every rank.
+[[nodiscard]] constexpr std::size_t input_count(const pattern& p) noexcept {
+    return p.moves != movement::none ? input_count(p.moves, p.ranks, p.count)
+                                     : blink::input_count(p.kind, p.ranks, p.count);
+}
+[[nodiscard]] constexpr std::size_t output_count(const pattern& p) noexcept {
+    return p.moves != movement::none ? output_count(p.moves, p.ranks, p.count)
+                                     : blink::output_count(p.kind, p.ranks, p.count);
+}
+[[nodiscard]] constexpr bool is_sharded(const pattern& p) noexcept {
+    return p.moves != movement::none ? is_sharded(p.moves) : blink::is_sharded(p.kind);
+}
+[[nodiscard]] constexpr bool is_rooted(const pattern& p) noexcept {
+    return p.moves != movement::none ? is_rooted(p.moves) : blink::is_rooted(p.kind);
+}
+[[nodiscard]] constexpr bool reduces(const pattern& p) noexcept {
+    return p.moves == movement::none && blink::reduces(p.kind);
+}
+
 /// True where rank `rank` holds a result.
 BLINK_HOST_DEVICE constexpr bool holds_result(const pattern& p, int rank) {
+    if (p.moves != movement::none) { return p.moves != movement::gather || rank == p.root; }
     return p.kind != blink::collective::reduce || rank == p.root;
 }
 
 /// True where rank `rank` has input.
 BLINK_HOST_DEVICE constexpr bool holds_input(const pattern& p, int rank) {
+    if (p.moves != movement::none) { return p.moves != movement::scatter || rank == p.root; }
     return p.kind != blink::collective::broadcast || rank == p.root;
 }
 

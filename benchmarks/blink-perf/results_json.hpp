@@ -23,9 +23,10 @@ struct summary {
 
     void add(const row& r) {
         for (const outcome* side : {&r.out_of_place, &r.in_place}) {
+            if (side->samples.empty()) { continue; }
             wrong += side->wrong.value_or(0);
             out_of_bounds += side->out_of_bounds;
-            busbw_sum += algorithm_GBps(r.bytes, mean(side->samples)) * bus_factor(r.what.data.kind, r.what.data.ranks);
+            busbw_sum += algorithm_GBps(r.bytes, mean(side->samples)) * bus_factor(r.what.data);
             ++sides;
         }
     }
@@ -36,6 +37,7 @@ struct summary {
 };
 
 [[nodiscard]] inline blink::json::value side_json(const row& r, const outcome& side) {
+    if (side.samples.empty()) { return {}; } // there is no such call
     const double seconds = mean(side.samples);
     const double algbw = algorithm_GBps(r.bytes, seconds);
     blink::json::value wrong; // null where nothing was checked
@@ -44,7 +46,7 @@ struct summary {
         {"time", seconds * 1e6},
         {"time_median", median(side.samples) * 1e6},
         {"alg_bw", algbw},
-        {"bus_bw", algbw * bus_factor(r.what.data.kind, r.what.data.ranks)},
+        {"bus_bw", algbw * bus_factor(r.what.data)},
         {"nwrong", std::move(wrong)},
     };
     if (!side.peer_samples.empty()) {
@@ -59,13 +61,13 @@ struct summary {
                                                      const std::string& executor_name) {
     blink::json::array list;
     for (const row& r : rows) {
-        const bool combined = blink::reduces(r.what.data.kind);
+        const bool combined = reduces(r.what.data);
         list.emplace_back(blink::json::object{
             {"size", r.bytes},
             {"count", r.what.count},
             {"type", to_string(r.what.type)},
             {"redop", combined ? to_string(r.what.data.op) : "none"},
-            {"root", blink::is_rooted(r.what.data.kind) ? r.what.data.root : -1},
+            {"root", is_rooted(r.what.data) ? r.what.data.root : -1},
             {"out_of_place", side_json(r, r.out_of_place)},
             {"in_place", side_json(r, r.in_place)},
         });

@@ -45,6 +45,11 @@ struct row {
     return (kind == blink::collective::allreduce ? 2.0 : 1.0) * (ranks - 1) / ranks;
 }
 
+[[nodiscard]] constexpr double bus_factor(const pattern& p) noexcept {
+    if (p.moves == movement::none) { return bus_factor(p.kind, p.ranks); }
+    return p.moves == movement::sendrecv ? 1.0 : 1.0 * (p.ranks - 1) / p.ranks;
+}
+
 [[nodiscard]] inline double algorithm_GBps(std::size_t bytes, double seconds) {
     return seconds > 0 ? blink::rate_GBps(static_cast<double>(bytes), seconds) : 0;
 }
@@ -66,9 +71,13 @@ template <class... Args>
 }
 
 [[nodiscard]] inline std::string side_text(const row& r, const outcome& side, bool compare) {
+    if (side.samples.empty()) { // there is no such call
+        return formatted("  %7s  %6s  %6s  %6s", "N/A", "N/A", "N/A", "N/A") +
+               (compare ? formatted("  %9s  %6s", "N/A", "N/A") : "");
+    }
     const double seconds = mean(side.samples);
     const double algbw = algorithm_GBps(r.bytes, seconds);
-    const double busbw = algbw * bus_factor(r.what.data.kind, r.what.data.ranks);
+    const double busbw = algbw * bus_factor(r.what.data);
     const std::string wrong = side.wrong ? std::to_string(*side.wrong) : "N/A";
     std::string text = formatted("  %7s  %6s  %6s  %6s", fitted(seconds * 1e6, 7).c_str(), fitted(algbw, 6).c_str(),
                                  fitted(busbw, 6).c_str(), wrong.c_str());
@@ -81,8 +90,8 @@ template <class... Args>
 
 /// With `compare` every side gets NCCL's time, and how many times as fast Blink is.
 [[nodiscard]] inline std::string row_text(const row& r, bool compare) {
-    const bool combined = blink::reduces(r.what.data.kind);
-    const int root = blink::is_rooted(r.what.data.kind) ? r.what.data.root : -1;
+    const bool combined = reduces(r.what.data);
+    const int root = is_rooted(r.what.data) ? r.what.data.root : -1;
     return formatted("%12zu  %12zu  %8s  %6s  %6d", r.bytes, r.what.count, std::string(to_string(r.what.type)).c_str(),
                      combined ? std::string(to_string(r.what.data.op)).c_str() : "none", root) +
            side_text(r, r.out_of_place, compare) + side_text(r, r.in_place, compare) + "\n";

@@ -113,7 +113,8 @@ class caller {
         blink::options choices;
         if (below(3) == 0) { choices.chunk = blink::fixed_chunk{std::size_t{1024} << below(8)}; }
         if (below(3) == 0) { choices.how = blink::protocol::chunks; }
-        if (below(2) == 0 && c.count * sizeof(T) * shards <= 64u << 10) {
+        // Forests may have more lanes than packets have blocks.
+        if (below(2) == 0 && shards == 1 && c.count * sizeof(T) <= 64u << 10) {
             choices.how = c.kind == collective::allreduce && below(2) == 0 ? blink::protocol::all_pairs_packets
                                                                            : blink::protocol::packets;
         }

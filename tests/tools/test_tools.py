@@ -323,6 +323,19 @@ class PerfWorks(Tool):
             self.assertEqual([int(row[1]) for row in rows], [128, 2048])
             self.assertEqual({row[8] for row in rows} | {row[12] for row in rows}, {"0"})
 
+    def test_exchanges_are_right_on_host_ranks(self):
+        for name, count, has_in_place in (("gather", 512, True), ("scatter", 512, True), ("alltoall", 512, False),
+                                          ("sendrecv", 4096, False)):
+            output, _ = self.expect(0, PERF, name, "-b", 16384, "-e", 16384, "-g", 8, "-n", 1, "-r", -1, "--executor",
+                                    "host")
+            self.assertIn(f"{name}_perf", output)
+            self.assertIn("Out of bounds values : 0 OK", output)
+            rows = [line.split() for line in output.splitlines() if line and not line.startswith("#")]
+            self.assertEqual([int(row[4]) for row in rows], list(range(8)) if has_in_place else [-1])
+            self.assertEqual({int(row[1]) for row in rows}, {count})
+            self.assertEqual({row[8] for row in rows}, {"0"})
+            self.assertEqual({row[12] for row in rows}, {"0" if has_in_place else "N/A"})
+
     def test_the_host_stands_in_where_there_is_no_gpu(self):
         output, _ = self.expect(0, PERF, "all_reduce", "-b", 64, "-e", 64, "-g", 2, "-n", 1)
         self.assertIn("executor: host", output)
@@ -331,11 +344,12 @@ class PerfWorks(Tool):
 class PerfRefuses(Tool):
     def test_what_is_not_built_yet_by_name(self):
         for arguments, word in (
-                (["alltoall"], "alltoall is not built yet"), (["sendrecv"], "sendrecv is not built yet"),
+                (["alltoall", "--executor", "simulate"], "alltoall is not built"),
                 (["all_reduce", "--emulate"], "--emulate"), (["all_reduce", "--registered", "2"], "--registered"),
                 (["all_reduce", "-m", "2"], "-m"), (["all_reduce", "-t", "2"], "-t")):
             with self.subTest(arguments):
-                self.refused(2, word, *arguments, "--executor", "host", tool=PERF)
+                host = [] if "--executor" in arguments else ["--executor", "host"]
+                self.refused(2, word, *arguments, *host, tool=PERF)
 
     def test_wrong_usage(self):
         for arguments, word in (

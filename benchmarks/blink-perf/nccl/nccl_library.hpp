@@ -34,6 +34,8 @@ class nccl_library {
         load(reduce_scatter, "ncclReduceScatter");
         load(create_premul_sum, "ncclRedOpCreatePreMulSum");
         load(destroy_operator, "ncclRedOpDestroy");
+        load(send, "ncclSend");
+        load(receive, "ncclRecv");
         load(error_string, "ncclGetErrorString");
         load(get_version, "ncclGetVersion");
     }
@@ -63,6 +65,8 @@ class nccl_library {
     int (*reduce_scatter)(const void*, void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
     int (*create_premul_sum)(int*, void*, int, int, nccl_communicator) = nullptr;
     int (*destroy_operator)(int, nccl_communicator) = nullptr;
+    int (*send)(const void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
+    int (*receive)(void*, std::size_t, int, int, nccl_communicator, cudaStream_t) = nullptr;
     const char* (*error_string)(int) = nullptr;
     int (*get_version)(int*) = nullptr;
 

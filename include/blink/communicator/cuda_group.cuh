@@ -5,7 +5,9 @@
 #pragma once
 
 #include <blink/communicator/call_timer.cuh>
+#include <blink/communicator/cuda_exchange.cuh>
 #include <blink/communicator/cuda_resources.cuh>
+#include <blink/communicator/exchange_plans.hpp>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
@@ -18,6 +20,7 @@
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/plan.hpp>
+#include <blink/schedule/exchange.hpp>
 #include <blink/schedule/relay_stops.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines.hpp>
@@ -30,6 +33,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -129,6 +133,25 @@ class cuda_group {
         } else {
             enqueue(cuda::first_of_two{});
         }
+    }
+
+    /// Enqueues the transfers of an exchange, each straight where there is a hop and over other ranks where there is
+    /// none; see `exchange_group` and `exchange_routes`.
+    /// @throw as `run` of a collective does; usage_error for a protocol other than chunks
+    template <element T>
+    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {}) {
+        check_ready();
+        cuda::check_device_exchange<T>(e, size(), in, out, choices.how, [&](const char* which, int r, const void* p) {
+            check_on_device(e.name, which, r, p);
+        });
+        if (output_count(e) == 0) { return; }
+        const auto joined = [this](int from, int to) {
+            return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
+        };
+        const auto& routes = routes_.of(e, machine_, gpus_, choices.links, joined);
+        timed(choices.chunk, input_count(e) * sizeof(T), [&](std::size_t chunk_bytes) {
+            cuda::enqueue_exchange<T>(e, routes, in, out, *resources_, chunk_bytes);
+        });
     }
 
     /// Enqueues a collective over a schedule that the compiler knows: `run_static<static_schedule<...>>(...)`.
@@ -251,8 +274,8 @@ class cuda_group {
                       alignof(T));
         for (int r = 0; count > 0 && r < size(); ++r) {
             const auto i = static_cast<std::size_t>(r);
-            if (reads_input(kind, root, r)) { check_on_device(kind, "in", r, in[i]); }
-            if (writes_output(kind, root, r)) { check_on_device(kind, "out", r, out[i]); }
+            if (reads_input(kind, root, r)) { check_on_device(to_string(kind), "in", r, in[i]); }
+            if (writes_output(kind, root, r)) { check_on_device(to_string(kind), "out", r, out[i]); }
         }
     }
 
@@ -302,12 +325,11 @@ class cuda_group {
         }
     }
 
-    static void check_on_device(collective kind, const char* which, int rank, const void* p) {
+    static void check_on_device(std::string_view call, const char* which, int rank, const void* p) {
         cudaPointerAttributes attributes{};
         cuda::check(cudaPointerGetAttributes(&attributes, p), "cudaPointerGetAttributes");
         if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
-            throw usage_error(std::string(to_string(kind)) + ": " + which + "[" + std::to_string(rank) +
-                              "] is not device memory");
+            throw usage_error(std::string(call) + ": " + which + "[" + std::to_string(rank) + "] is not device memory");
         }
     }
 
@@ -316,6 +338,7 @@ class cuda_group {
     relay_devices relays_are_ = relay_devices::own;
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
+    exchange_plans routes_;
     schedule one_lane_; ///< of calls without trees
     cuda::call_timer timer_;
     std::string failure_;

@@ -9,6 +9,7 @@
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
+#include <blink/schedule/exchange.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -51,6 +52,14 @@ class device_or_host_group {
             gpus_->run<T>(kind, root, in, out, count, op, choices);
         } else {
             host_->run<T>(kind, root, in, out, count, op, choices);
+        }
+    }
+    template <element T>
+    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {}) {
+        if (gpus_) {
+            gpus_->run<T>(e, in, out, choices);
+        } else {
+            host_->run<T>(e, in, out, choices);
         }
     }
     template <class Form, element T, reduction_operator<T> Op>

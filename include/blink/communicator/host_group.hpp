@@ -12,8 +12,10 @@
 #include <blink/core/error.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/execute/host/compile.hpp>
+#include <blink/execute/host/exchange.hpp>
 #include <blink/execute/host/executor.hpp>
 #include <blink/plan.hpp>
+#include <blink/schedule/exchange.hpp>
 #include <blink/topology/topology.hpp>
 
 #include <atomic>
@@ -24,6 +26,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,7 +65,7 @@ class host_group {
     template <element T, collective_operator<T> Op>
     void run(collective kind, int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
              const Op& op, const options& choices = {}) {
-        const in_use only_one(busy_, kind);
+        const in_use only_one(busy_, to_string(kind));
         throw_if_unusable();
         if (is_rooted(kind) && root == best_root) {
             throw usage_error(std::string(to_string(kind)) + ": no root is given");
@@ -70,12 +73,27 @@ class host_group {
         execute(ready_for(kind, root, planning(choices)).compiled, in, out, count, op, choices.chunk);
     }
 
+    /// Runs the transfers of an exchange; see `exchange_group`.
+    /// @throw as `run` of a collective does
+    template <element T>
+    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {}) {
+        const in_use only_one(busy_, e.name);
+        throw_if_unusable();
+        if (e.ranks != size()) {
+            throw usage_error(e.name + " among " + std::to_string(e.ranks) + " ranks in a group of " +
+                              std::to_string(size()));
+        }
+        keeping_failures([&] {
+            host::execute<T>(pool_, e, in, out, {.chunk = choices.chunk, .timeout = timeout_, .abort = &stop_});
+        });
+    }
+
     /// Runs a collective over a schedule that the compiler knows, the same type that kernels are instantiated on.
     /// @throw as `run` does; usage_error for a schedule of another number of ranks
     template <class Form, element T, reduction_operator<T> Op>
     void run_static(collective kind, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
                     const Op& op, const chunk_choice& chunk = {}) {
-        const in_use only_one(busy_, kind);
+        const in_use only_one(busy_, to_string(kind));
         throw_if_unusable();
         if (Form::ranks != size()) {
             throw usage_error("a schedule of " + std::to_string(Form::ranks) + " ranks in a group of " +
@@ -91,13 +109,20 @@ class host_group {
     BLINK_INLINE void abort() noexcept;
 
   private:
-    /// What goes wrong once data may have moved is kept.
     template <class T, class Op>
     void execute(const host::compiled_schedule& compiled, std::span<const T* const> in, std::span<T* const> out,
                  std::size_t count, const Op& op, const chunk_choice& chunk) {
-        try {
+        keeping_failures([&] {
             host::execute<T>(pool_, compiled, in, out, count, op,
                              {.chunk = chunk, .timeout = timeout_, .abort = &stop_});
+        });
+    }
+
+    /// What goes wrong once data may have moved is kept.
+    template <class Work>
+    void keeping_failures(const Work& work) {
+        try {
+            work();
         } catch (const usage_error&) {
             throw; // nothing has moved
         } catch (const timeout_error&) {
@@ -120,9 +145,9 @@ class host_group {
     /// Two threads in one group at once are refused, not queued.
     class in_use {
       public:
-        in_use(std::atomic<bool>& busy, collective kind) : busy_(busy) {
+        in_use(std::atomic<bool>& busy, std::string_view call) : busy_(busy) {
             if (busy_.exchange(true, std::memory_order_acquire)) {
-                throw usage_error(std::string(to_string(kind)) + ": another thread is using the group");
+                throw usage_error(std::string(call) + ": another thread is using the group");
             }
         }
         in_use(const in_use&) = delete;

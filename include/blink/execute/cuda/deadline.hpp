@@ -16,10 +16,9 @@ namespace blink::cuda {
 /// leaves `what_for()`, a `fault`, and wakes everyone; those who then had waited about as long leave one too, since the
 /// first to look at its clock need not be the one that knows the cause.
 /// @param agreed `agreed(gives up)`: whether one of the threads that wait together gives up; then all of them do
-template <class Machine, class T, class Ready, class WhatFor, class Agreed>
-[[nodiscard]] BLINK_DEVICE_CODE inline bool wait_until(const Machine& machine, const call_frame<T>& call,
-                                                       const Ready& ready, const WhatFor& what_for,
-                                                       const Agreed& agreed) {
+template <class Machine, class Call, class Ready, class WhatFor, class Agreed>
+[[nodiscard]] BLINK_DEVICE_CODE inline bool wait_until(const Machine& machine, const Call& call, const Ready& ready,
+                                                       const WhatFor& what_for, const Agreed& agreed) {
     std::uint64_t start = 0;
     for (std::uint32_t spins = 1; !ready(); ++spins) {
         machine.pause();
@@ -41,9 +40,9 @@ template <class Machine, class T, class Ready, class WhatFor, class Agreed>
 }
 
 /// As above, for a thread that waits alone.
-template <class Machine, class T, class Ready, class WhatFor>
-[[nodiscard]] BLINK_DEVICE_CODE inline bool wait_until(const Machine& machine, const call_frame<T>& call,
-                                                       const Ready& ready, const WhatFor& what_for) {
+template <class Machine, class Call, class Ready, class WhatFor>
+[[nodiscard]] BLINK_DEVICE_CODE inline bool wait_until(const Machine& machine, const Call& call, const Ready& ready,
+                                                       const WhatFor& what_for) {
     return wait_until(machine, call, ready, what_for, [](bool gives_up) { return gives_up; });
 }
 

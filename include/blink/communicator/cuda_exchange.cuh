@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Exchanges on the GPUs of one process: everything between the user's pointers and the kernels.
+#pragma once
+
+#include <blink/communicator/cuda_resources.cuh>
+#include <blink/communicator/exchange_plans.hpp>
+#include <blink/communicator/options.hpp>
+#include <blink/core/error.hpp>
+#include <blink/core/operators.hpp>
+#include <blink/core/protocol.hpp>
+#include <blink/execute/cuda/exchange_launch.cuh>
+#include <blink/schedule/exchange.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace blink::cuda {
+
+/// Checks everything about an exchange that could go wrong on the device.
+/// @param check_memory `check_memory(which, rank, pointer)` throws where that is no device memory
+/// @throw usage_error
+template <element T, class CheckMemory>
+void check_device_exchange(const exchange& e, int ranks, std::span<const T* const> in, std::span<T* const> out,
+                           protocol how, const CheckMemory& check_memory) {
+    if (e.ranks != ranks) {
+        throw usage_error(e.name + " among " + std::to_string(e.ranks) + " ranks in a group of " +
+                          std::to_string(ranks));
+    }
+    if (how == protocol::lines || how == protocol::all_pairs) {
+        throw usage_error(e.name + ": protocol " + std::string(to_string(how)) + " carries no transfers, only chunks");
+    }
+    check_exchange(e, {in.begin(), in.end()}, {out.begin(), out.end()}, sizeof(T), alignof(T));
+    std::uint32_t reads = 0; // ranks whose buffer is touched, a bit each
+    std::uint32_t writes = 0;
+    for (const transfer& t : e.transfers) {
+        if (t.count == 0) { continue; }
+        reads |= 1U << t.from;
+        writes |= 1U << t.to;
+    }
+    for (int r = 0; r < ranks; ++r) {
+        if ((reads >> r & 1U) != 0) { check_memory("in", r, in[static_cast<std::size_t>(r)]); }
+        if ((writes >> r & 1U) != 0) { check_memory("out", r, out[static_cast<std::size_t>(r)]); }
+    }
+}
+
+/// Enqueues a checked exchange; see `launch_exchange`.
+template <element T>
+void enqueue_exchange(const exchange& e, const exchange_plans::routes& routes, std::span<const T* const> in,
+                      std::span<T* const> out, const group_resources& resources, std::size_t chunk_bytes) {
+    using unit = exchange_unit<T>;
+    std::vector<const unit*> from;
+    std::vector<unit*> to;
+    for (const T* p : in) { from.push_back(reinterpret_cast<const unit*>(p)); }
+    for (T* p : out) { to.push_back(reinterpret_cast<unit*>(p)); }
+    launch_exchange<unit>(e, routes, from, to, sizeof(T) / sizeof(unit), resources.devices(), resources.memory(),
+                          chunk_bytes);
+}
+
+} // namespace blink::cuda

@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a group of ranks offers beside its collectives over trees, so that Gather and its kin are short functions.
+#pragma once
+
+#include <blink/communicator/options.hpp>
+#include <blink/communicator/rank_group.hpp>
+#include <blink/schedule/exchange.hpp>
+
+#include <span>
+
+namespace blink {
+
+/// A `rank_group` that also has `run(exchange, in, out, options)`: checks everything (usage_error before anything
+/// moves), then starts the transfers, in order with the group's other calls. It may return before the end.
+template <class G>
+concept exchange_group = rank_group<G> && requires(G& g, const exchange& e, std::span<const float* const> in,
+                                                   std::span<float* const> out, const options& choices) {
+    g.run(e, in, out, choices);
+};
+
+} // namespace blink

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Gather: one rank gets what all ranks have, one shard behind the other.
+#pragma once
+
+#include <blink/communicator.hpp>
+#include <blink/communicator/exchange_group.hpp>
+#include <blink/communicator/rank_pointers.hpp>
+#include <blink/schedule/exchange.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace blink {
+
+/// out[root][r * count + i] = in[r][i] for every rank r, the root too, and i < count; the other outputs are not written
+/// and may be null.
+///
+/// In place `in[root]` is the root's shard of its output, `out[root] + root * count`. See `allreduce` for what the
+/// arguments may be, and for what is thrown.
+/// @code
+/// blink::gather(gpus, shards, all, count, 0);
+/// @endcode
+/// @param count elements of a shard: the root's output holds `count` for every rank
+/// @throw usage_error before anything moves, for an unknown root too
+template <exchange_group Group, input_buffers In, output_buffers_for<In> Out>
+void gather(Group& group, const In& in, const Out& out, std::size_t count, int root = 0, const options& choices = {}) {
+    using value = buffer_element<In>;
+    const exchange e = make_gather(group.size(), root, count);
+    const auto from = pointers<const value*>(in, count);
+    const auto to = pointers<value*>(out, output_count(e));
+    group.run(e, std::span<const value* const>(from), std::span<value* const>(to), choices);
+}
+
+} // namespace blink
