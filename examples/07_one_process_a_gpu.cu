@@ -6,6 +6,7 @@
 //     torchrun --no-python --nproc-per-node 2 ./07_one_process_a_gpu env:29511
 #include <blink/allgather.hpp>
 #include <blink/allreduce.hpp>
+#include <blink/communicator.hpp>
 
 #include <cuda_runtime.h>
 

@@ -4,9 +4,9 @@
 /// AllGather: every rank gets what all ranks have, one shard behind the other.
 #pragma once
 
-#include <blink/communicator.hpp>
 #include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
+#include <blink/local_group.hpp>
 
 #include <concepts>
 #include <cstddef>

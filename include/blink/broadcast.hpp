@@ -4,11 +4,11 @@
 /// Broadcast: every rank gets what one rank has.
 #pragma once
 
-#include <blink/communicator.hpp>
 #include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/units.hpp>
+#include <blink/local_group.hpp>
 
 #include <concepts>
 #include <cstddef>

@@ -1,26 +1,12 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Groups of ranks. `local_group` is all ranks of one process: every visible GPU where the compiler is nvcc and there
-/// are GPUs, else host ranks. `communicator` is one rank of processes that drive a GPU each; it needs nvcc.
+/// Groups of ranks. `local_group` is all ranks of one process. `communicator` is one rank of processes that drive a GPU
+/// each; it needs nvcc, and is apart from the collectives' headers since most programs need one of the two.
 #pragma once
 
-#include <blink/communicator/host_group.hpp>
-#include <blink/communicator/one_rank_group.hpp>
-#include <blink/communicator/options.hpp>
-#include <blink/communicator/rank_buffers.hpp>
-#include <blink/communicator/rank_group.hpp>
+#include <blink/local_group.hpp>
 
 #if defined(__CUDACC__)
-#include <blink/communicator/device_or_host_group.cuh>
 #include <blink/communicator/process_group.cuh>
-#else
-
-namespace blink {
-
-/// Host ranks: this translation unit is compiled without CUDA.
-using local_group = host_group;
-
-} // namespace blink
-
 #endif

@@ -4,9 +4,9 @@
 /// Gather: one rank gets what all ranks have, one shard behind the other.
 #pragma once
 
-#include <blink/communicator.hpp>
 #include <blink/communicator/exchange_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
+#include <blink/local_group.hpp>
 #include <blink/schedule/exchange.hpp>
 
 #include <cstddef>

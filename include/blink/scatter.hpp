@@ -4,9 +4,9 @@
 /// Scatter: every rank gets its shard of what one rank has.
 #pragma once
 
-#include <blink/communicator.hpp>
 #include <blink/communicator/exchange_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
+#include <blink/local_group.hpp>
 #include <blink/schedule/exchange.hpp>
 
 #include <cstddef>

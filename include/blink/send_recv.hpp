@@ -4,9 +4,9 @@
 /// Send and receive: any transfers between ranks, as one call.
 #pragma once
 
-#include <blink/communicator.hpp>
 #include <blink/communicator/exchange_group.hpp>
 #include <blink/communicator/rank_pointers.hpp>
+#include <blink/local_group.hpp>
 #include <blink/schedule/exchange.hpp>
 
 #include <span>

@@ -5,10 +5,10 @@
 #pragma once
 
 #include <blink/allreduce.hpp>
-#include <blink/communicator.hpp>
 #include <blink/communicator/rank_pointers.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/execute/cuda/static_schedule_of.hpp>
+#include <blink/local_group.hpp>
 #include <blink/packing/static_packing.hpp>
 #include <blink/schedule/chunk.hpp>
 

@@ -7,6 +7,7 @@
 #include <blink/allgather.hpp>
 #include <blink/allreduce.hpp>
 #include <blink/broadcast.hpp>
+#include <blink/communicator.hpp>
 #include <blink/core/buffers.hpp>
 #include <blink/reduce.hpp>
 #include <blink/reduce_scatter.hpp>

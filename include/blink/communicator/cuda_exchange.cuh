@@ -1,9 +1,11 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Exchanges on the GPUs of one process: everything between the user's pointers and the kernels.
+/// Exchanges on the GPUs of one process: everything between the user's pointers and the kernels. Apart from the group,
+/// so that programs without exchanges do not pay for compiling them.
 #pragma once
 
+#include <blink/communicator/cuda_group.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/exchange_plans.hpp>
 #include <blink/communicator/options.hpp>
@@ -15,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,7 +34,7 @@ void check_device_exchange(const exchange& e, int ranks, std::span<const T* cons
         throw usage_error(e.name + " among " + std::to_string(e.ranks) + " ranks in a group of " +
                           std::to_string(ranks));
     }
-    if (how == protocol::lines || how == protocol::all_pairs) {
+    if (how != protocol::automatic && how != protocol::chunks) {
         throw usage_error(e.name + ": protocol " + std::string(to_string(how)) + " carries no transfers, only chunks");
     }
     check_exchange(e, {in.begin(), in.end()}, {out.begin(), out.end()}, sizeof(T), alignof(T));
@@ -62,3 +65,23 @@ void enqueue_exchange(const exchange& e, const exchange_plans::routes& routes, s
 }
 
 } // namespace blink::cuda
+
+namespace blink {
+
+template <element T>
+void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices) {
+    check_ready();
+    cuda::check_device_exchange<T>(e, size(), in, out, choices.how, [&](const char* which, int r, const void* p) {
+        check_on_device(e.name, which, r, p);
+    });
+    if (output_count(e) == 0) { return; }
+    const auto joined = [this](int from, int to) {
+        return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
+    };
+    if (routes_ == nullptr) { routes_ = std::make_shared<exchange_plans>(); }
+    const auto& routes = routes_->of(e, machine_, gpus_, choices.links, joined);
+    timed(choices.chunk, input_count(e) * sizeof(T),
+          [&](std::size_t chunk_bytes) { cuda::enqueue_exchange<T>(e, routes, in, out, *resources_, chunk_bytes); });
+}
+
+} // namespace blink

@@ -5,9 +5,7 @@
 #pragma once
 
 #include <blink/communicator/call_timer.cuh>
-#include <blink/communicator/cuda_exchange.cuh>
 #include <blink/communicator/cuda_resources.cuh>
-#include <blink/communicator/exchange_plans.hpp>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
@@ -20,7 +18,6 @@
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/plan.hpp>
-#include <blink/schedule/exchange.hpp>
 #include <blink/schedule/relay_stops.hpp>
 #include <blink/schedule/verify.hpp>
 #include <blink/topology/machines.hpp>
@@ -38,6 +35,9 @@
 #include <vector>
 
 namespace blink {
+
+struct exchange;
+class exchange_plans;
 
 /// A group of ranks on GPUs that one process drives. `run` enqueues on the group's streams and returns; under stream
 /// capture it records. Kernels of a group must all be resident at once: do not fill the GPUs with other long-running
@@ -139,20 +139,7 @@ class cuda_group {
     /// none; see `exchange_group` and `exchange_routes`.
     /// @throw as `run` of a collective does; usage_error for a protocol other than chunks
     template <element T>
-    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {}) {
-        check_ready();
-        cuda::check_device_exchange<T>(e, size(), in, out, choices.how, [&](const char* which, int r, const void* p) {
-            check_on_device(e.name, which, r, p);
-        });
-        if (output_count(e) == 0) { return; }
-        const auto joined = [this](int from, int to) {
-            return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
-        };
-        const auto& routes = routes_.of(e, machine_, gpus_, choices.links, joined);
-        timed(choices.chunk, input_count(e) * sizeof(T), [&](std::size_t chunk_bytes) {
-            cuda::enqueue_exchange<T>(e, routes, in, out, *resources_, chunk_bytes);
-        });
-    }
+    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {});
 
     /// Enqueues a collective over a schedule that the compiler knows: `run_static<static_schedule<...>>(...)`.
     template <class Form, element T, reduction_operator<T> Op>
@@ -338,7 +325,7 @@ class cuda_group {
     relay_devices relays_are_ = relay_devices::own;
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
-    exchange_plans routes_;
+    std::shared_ptr<exchange_plans> routes_;
     schedule one_lane_; ///< of calls without trees
     cuda::call_timer timer_;
     std::string failure_;

@@ -9,7 +9,6 @@
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
-#include <blink/schedule/exchange.hpp>
 
 #include <cstddef>
 #include <memory>

@@ -4,11 +4,16 @@
 /// What a group of ranks offers beside its collectives over trees, so that Gather and its kin are short functions.
 #pragma once
 
+#include <blink/communicator/host_exchange.hpp>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_group.hpp>
 #include <blink/schedule/exchange.hpp>
 
 #include <span>
+
+#if defined(__CUDACC__)
+#include <blink/communicator/cuda_exchange.cuh>
+#endif
 
 namespace blink {
 

@@ -12,10 +12,8 @@
 #include <blink/core/error.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/execute/host/compile.hpp>
-#include <blink/execute/host/exchange.hpp>
 #include <blink/execute/host/executor.hpp>
 #include <blink/plan.hpp>
-#include <blink/schedule/exchange.hpp>
 #include <blink/topology/topology.hpp>
 
 #include <atomic>
@@ -31,6 +29,8 @@
 #include <vector>
 
 namespace blink {
+
+struct exchange;
 
 /// Ranks of one process, planned as if they were the GPUs of a machine: by default the 8 of a DGX-1V. Where the plan
 /// has relays there is nothing for them to do here, since all ranks share one memory.
@@ -76,17 +76,7 @@ class host_group {
     /// Runs the transfers of an exchange; see `exchange_group`.
     /// @throw as `run` of a collective does
     template <element T>
-    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {}) {
-        const in_use only_one(busy_, e.name);
-        throw_if_unusable();
-        if (e.ranks != size()) {
-            throw usage_error(e.name + " among " + std::to_string(e.ranks) + " ranks in a group of " +
-                              std::to_string(size()));
-        }
-        keeping_failures([&] {
-            host::execute<T>(pool_, e, in, out, {.chunk = choices.chunk, .timeout = timeout_, .abort = &stop_});
-        });
-    }
+    void run(const exchange& e, std::span<const T* const> in, std::span<T* const> out, const options& choices = {});
 
     /// Runs a collective over a schedule that the compiler knows, the same type that kernels are instantiated on.
     /// @throw as `run` does; usage_error for a schedule of another number of ranks

@@ -23,7 +23,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 namespace blink::cuda {
 
@@ -50,6 +49,7 @@ struct ll_context {
 
     static constexpr int width = Wire::template thread_elements<T>; ///< elements of a unit that a thread has, at most
     static constexpr int unit_elements = Wire::template unit_elements<T>;
+    static constexpr int piece = ll_unit_elements<T>; ///< that move together, in eight bytes where elements tile them
     using unit = vector<T, width>;
 
     [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t units() const {
@@ -101,27 +101,45 @@ struct ll_context {
             [&](bool gives_up) { return Wire::any(machine, gives_up); });
     }
 
+    /// This thread's elements of unit `u`: eight bytes at a time where inputs can be read so, else one by one.
     [[nodiscard]] BLINK_DEVICE_CODE unit input(std::uint64_t u) const {
         const T* const from = call->in[rank] + part.in_begin + first_element(u);
+        const int n = filled(u);
         unit x{};
-        each_piece(u, wide_in, [&](int begin, auto piece) {
-            constexpr int n = decltype(piece)::value;
-            const auto loaded = load<n>(from + begin, 0);
+        BLINK_UNROLL
+        for (int begin = 0; begin < width; begin += piece) {
+            if (wide_in && begin + piece <= n) {
+                const vector<T, piece> loaded = load<piece>(from + begin, 0);
+                BLINK_UNROLL
+                for (int i = 0; i < piece; ++i) { x.v[begin + i] = loaded.v[i]; }
+                continue;
+            }
             BLINK_UNROLL
-            for (int i = 0; i < n; ++i) { x.v[begin + i] = loaded.v[i]; }
-        });
+            for (int i = begin; i < begin + piece; ++i) {
+                if (i < n) { x.v[i] = from[i]; }
+            }
+        }
         return x;
     }
 
+    /// Writes them to the output likewise.
     BLINK_DEVICE_CODE void keep(std::uint64_t u, const unit& x) const {
         T* const to = call->out[rank] + part.out_begin + first_element(u);
-        each_piece(u, wide_out, [&](int begin, auto piece) {
-            constexpr int n = decltype(piece)::value;
-            vector<T, n> stored;
+        const int n = filled(u);
+        BLINK_UNROLL
+        for (int begin = 0; begin < width; begin += piece) {
+            if (wide_out && begin + piece <= n) {
+                vector<T, piece> stored;
+                BLINK_UNROLL
+                for (int i = 0; i < piece; ++i) { stored.v[i] = x.v[begin + i]; }
+                store<piece>(to + begin, 0, stored);
+                continue;
+            }
             BLINK_UNROLL
-            for (int i = 0; i < n; ++i) { stored.v[i] = x.v[begin + i]; }
-            store<n>(to + begin, 0, stored);
-        });
+            for (int i = begin; i < begin + piece; ++i) {
+                if (i < n) { to[i] = x.v[i]; }
+            }
+        }
     }
 
     /// Unit `u` in which `Op` combines.
@@ -163,25 +181,6 @@ struct ll_context {
         BLINK_UNROLL
         for (int i = 0; i < width; ++i) {
             if (i < n) { f(i); }
-        }
-    }
-
-    /// Calls `f(begin, count)` for this thread's elements of unit `u`: eight bytes at a time where `wide` says that
-    /// they can be read or written so, else one by one. The count is a constant.
-    template <class Function>
-    BLINK_DEVICE_CODE void each_piece(std::uint64_t u, bool wide, const Function& f) const {
-        constexpr int whole = ll_unit_elements<T>;
-        const int n = filled(u);
-        BLINK_UNROLL
-        for (int begin = 0; begin < width; begin += whole) {
-            if (wide && begin + whole <= n) {
-                f(begin, std::integral_constant<int, whole>{});
-                continue;
-            }
-            BLINK_UNROLL
-            for (int i = begin; i < begin + whole; ++i) {
-                if (i < n) { f(i, std::integral_constant<int, 1>{}); }
-            }
         }
     }
 };

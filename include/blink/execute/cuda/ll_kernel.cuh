@@ -56,8 +56,8 @@ template <class Wire, class T, class Op, device_schedule Form>
 /// @throw cuda_error where a launch fails
 template <class Wire, class T, class Op, device_schedule Form>
 void launch_rows(const schedule& s, const call_shape& shape, const Form& form, bool straight,
-                  std::span<const T* const> in, std::span<T* const> out, const Op& op,
-                  std::span<const device_ranks> devices, const group_memory& memory) {
+                 std::span<const T* const> in, std::span<T* const> out, const Op& op,
+                 std::span<const device_ranks> devices, const group_memory& memory) {
     check_operator(op, s.ranks);
     ll_call<T> call{};
     fill_frame<T>(call, s, shape, in, out);
