@@ -272,7 +272,7 @@ class PerfWorks(Tool):
     def test_every_collective_type_and_operator_on_host_ranks(self):
         common = ["-b", 40, "-e", 4000, "-f", 10, "-g", 3, "-n", 1, "-w", 0, "-d", "all", "-o", "all"]
         kinds = ["int8", "uint8", "int32", "uint32", "int64", "uint64", "float", "double"]
-        for collective, roots, operators in (("all_reduce", 1, 5), ("broadcast", 3, 1), ("reduce", 3, 5)):
+        for collective, roots, operators in (("all_reduce", 1, 6), ("broadcast", 3, 1), ("reduce", 3, 6)):
             with self.subTest(collective):
                 rows = self.rows(collective, *common, "-r", -1, "--executor", "host")
                 self.assertEqual(len(rows), 3 * len(kinds) * roots * operators)

@@ -137,7 +137,8 @@ class block_loop {
     }
 
     [[nodiscard]] hop over(std::size_t lane, int index, int from, int to) {
-        const arc& a = hop_between(f_, index, from, to, "simulate_blocks: lane " + std::to_string(lane));
+        const std::string who = "simulate_blocks: lane " + std::to_string(lane);
+        const arc& a = hop_between(f_, index, from, to, who);
         double latency = 0;
         for (const int l : a.route) { latency += f_.links[static_cast<std::size_t>(l)].latency_us; }
         return {&a, (latency == 0 ? costs_.latency_us : latency) * 1e-6, to};

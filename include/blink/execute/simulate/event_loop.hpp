@@ -149,7 +149,8 @@ class event_loop {
             if (own.phase == phase::down) { cell_of(own.lane, own.rank).down_worker = static_cast<int>(w); }
         }
         const auto connect = [&](std::size_t lane, int from, int to, phase ph, int hop) {
-            const arc& a = hop_between(f, hop, from, to, "simulate: lane " + std::to_string(lane));
+            const std::string who = "simulate: lane " + std::to_string(lane);
+            const arc& a = hop_between(f, hop, from, to, who);
             double latency = 0;
             for (const int l : a.route) { latency += f.links[static_cast<std::size_t>(l)].latency_us; }
             if (latency == 0) { latency = options_.latency_us; }
