@@ -355,7 +355,9 @@ class PerfRefuses(Tool):
         for arguments, word in (
                 ([], "collective"), (["gossip"], "gossip"), (["all_reduce", "-d", "float128"], "float128"),
                 (["all_reduce", "-o", "xor"], "xor"), (["all_reduce", "-b", "2M", "-e", "1M"], "-e"),
-                (["all_reduce", "-f", "1"], "-f"), (["all_reduce", "-g", "0"], "--ngpus"),
+                (["all_reduce", "-f", "1"], "-f"), (["broadcast", "--tune", "t.json"], "--tune"),
+                (["all_reduce", "--tune", "t.json"], "--tune"), (["all_reduce", "--tuning", "no/t.json"], "no/t.json"),
+                (["all_reduce", "-g", "0"], "--ngpus"),
                 (["broadcast", "-r", "5", "-g", "3"], "-r 5"), (["all_reduce", "-g", "3", "--ranks", "0,1"], "--ranks"),
                 (["all_reduce", "--chunk", "0"], "--chunk"), (["all_reduce", "-d", "half"], "half"),
                 (["all_reduce", "-G", "2"], "-G"), (["all_reduce", "--compare", "nccl"], "--compare"),
