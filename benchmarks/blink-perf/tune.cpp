@@ -51,6 +51,15 @@ blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& 
     found.all_pairs_up_to *= sent_to;
     found.all_pairs_packets_up_to *= sent_to;
 
+    const std::size_t in_packets =
+        std::max(found.packets_up_to, sent_to == 0 ? 0 : found.all_pairs_packets_up_to / sent_to);
+    for (std::size_t bytes = 1U << 16; bytes <= 4 * largest; bytes *= 2) {
+        if (bytes <= in_packets) { continue; }
+        const double pulled = measure({.bytes = bytes, .how = protocol::pull});
+        if (pulled < 0 || pulled >= measure({.bytes = bytes})) { break; }
+        found.pull_up_to = bytes;
+    }
+
     std::vector<std::pair<int, double>> by_blocks;
     double best = -1;
     for (const int blocks : {8, 16, 32, 64, 96, 128}) {

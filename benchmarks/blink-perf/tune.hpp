@@ -24,8 +24,9 @@ struct tuning_point {
 using tuning_measure = std::function<double(const tuning_point&)>;
 
 /// What a machine of `ranks` should use. Lines are taken up to the last size at which they are at most 2 % slower than
-/// packets and than chunks, at that size and at all below; behind them packets, as long as they keep up with chunks; of
-/// blocks, the fewest that come within 2 % of the best; of chunks, the fastest.
+/// packets and than chunks, at that size and at all below; behind them packets, as long as they keep up with chunks;
+/// behind those pulling, as long as it is faster; of blocks, the fewest that come within 2 % of the best; of chunks,
+/// the fastest.
 /// @param largest bytes of the calls by which blocks and chunks are chosen
 [[nodiscard]] blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& measure);
 

@@ -77,8 +77,8 @@ __global__ void judge(const drawn_call c, int rank, const T* out, std::size_t co
 /// Draws calls, enqueues them one behind the other and judges each behind it, without waiting in between.
 class caller {
   public:
-    caller(blink::cuda_group& group, unsigned seed)
-        : group_(group), random_(seed), counts_(group.make_buffers<unsigned>(1)) {
+    caller(blink::cuda_group& group, unsigned seed, bool pulls)
+        : group_(group), pulls_(pulls), random_(seed), counts_(group.make_buffers<unsigned>(1)) {
         for (int side = 0; side < 2; ++side) { memory_.push_back(group.make_buffers<unsigned char>(room)); }
     }
 
@@ -112,7 +112,10 @@ class caller {
         }
         blink::options choices;
         if (below(3) == 0) { choices.chunk = blink::fixed_chunk{std::size_t{1024} << below(8)}; }
-        if (below(3) == 0) { choices.how = blink::protocol::chunks; }
+        if (below(3) == 0) {
+            const bool pulls = c.kind == collective::allreduce && pulls_ && below(2) == 0;
+            choices.how = pulls ? blink::protocol::pull : blink::protocol::chunks;
+        }
         // Forests may have more lanes than packets have blocks.
         if (below(2) == 0 && shards == 1 && c.count * sizeof(T) <= 64u << 10) {
             choices.how = c.kind == collective::allreduce && below(2) == 0 ? blink::protocol::all_pairs_packets
@@ -148,6 +151,7 @@ class caller {
     std::size_t below(auto n) { return random_() % static_cast<std::size_t>(n); }
 
     blink::cuda_group& group_;
+    bool pulls_;
     std::mt19937_64 random_;
     std::vector<blink::rank_buffers<unsigned char>> memory_;
     blink::rank_buffers<unsigned> counts_;
@@ -159,8 +163,9 @@ int calls() {
     return asked == nullptr ? 300 : std::atoi(asked);
 }
 
-void check_random_calls(blink::cuda_group& group, unsigned seed) {
-    caller random(group, seed);
+/// @param pulls parents may read their children's buffers
+void check_random_calls(blink::cuda_group& group, unsigned seed, bool pulls) {
+    caller random(group, seed, pulls);
     for (int i = 0; i < calls(); ++i) {
         random.call<float>(blink::sum{});
         random.call<std::uint8_t>(blink::max{});
@@ -176,10 +181,10 @@ TEST_CASE("random calls: collective, type, operator, size, root, placement, chun
     for (const bool staged : {false, true}) {
         CAPTURE(staged);
         blink::cuda_group whole({.machine = blink::topology(blink::dgx1v), .virtual_ranks = 8, .staged = staged});
-        check_random_calls(whole, 1);
+        check_random_calls(whole, 1, !staged);
         blink::cuda_group pair(
             {.machine = blink::topology(blink::dgx1v), .gpus = {0, 3}, .virtual_ranks = 2, .staged = staged});
-        check_random_calls(pair, 2);
+        check_random_calls(pair, 2, !staged);
     }
 }
 
@@ -187,6 +192,6 @@ TEST_CASE("random calls between GPUs" * doctest::skip(!gpu_test::two_gpus())) {
     for (const bool staged : {false, true}) {
         CAPTURE(staged);
         blink::cuda_group group({.staged = staged});
-        check_random_calls(group, 3);
+        check_random_calls(group, 3, !staged);
     }
 }

@@ -15,7 +15,7 @@
 namespace gpu_test {
 
 /// The protocols that carry such a call.
-template <class T>
+template <class T, class Op>
 [[nodiscard]] std::vector<blink::protocol> protocols_of(blink::collective kind, std::size_t count) {
     std::vector<blink::protocol> list{blink::protocol::chunks};
     if (blink::cuda::travels_in_lines<T> && count < 10000) {
@@ -25,6 +25,9 @@ template <class T>
     if (blink::cuda::travels_in_packets<T> && count < 10000) {
         list.push_back(blink::protocol::packets);
         if (kind == blink::collective::allreduce) { list.push_back(blink::protocol::all_pairs_packets); }
+    }
+    if (kind == blink::collective::allreduce && !blink::preparing_operator<Op, T>) {
+        list.push_back(blink::protocol::pull);
     }
     return list;
 }
@@ -41,7 +44,7 @@ void sweep(blink::cuda_group& group, const Op& op = {}, const Reference& referen
                     trial_shape shape{
                         count, in_place ? 0 : offset, offset, in_place, static_cast<int>(seed) % group.size(), seed};
                     trial<T, Op, Reference> t(group, kind, shape, op, reference);
-                    for (const blink::protocol how : protocols_of<T>(kind, count)) {
+                    for (const blink::protocol how : protocols_of<T, Op>(kind, count)) {
                         t.reset();
                         t.launch({.how = how});
                         const verdict v = t.judged();

@@ -12,14 +12,15 @@ using namespace blink_perf;
 
 namespace {
 
-/// A machine whose chunks take 8 us and 100 GB/s, lines 3 us and 20 GB/s, all pairs 2 us and 25 GB/s, and packets 4 us
-/// and 50 GB/s, but not from each to each.
+/// A machine whose chunks take 8 us and 100 GB/s, lines 3 us and 20 GB/s, all pairs 2 us and 25 GB/s, packets 4 us and
+/// 50 GB/s, but not from each to each, and pulled chunks 6 us and 80 GB/s.
 double seconds_of(const tuning_point& p) {
     const auto bytes = static_cast<double>(p.bytes);
     if (p.how == protocol::lines) { return p.bytes > 512U << 10 ? -1 : 3e-6 + bytes / 20e9; }
     if (p.how == protocol::packets) { return 4e-6 + bytes / 50e9; }
     if (p.how == protocol::all_pairs_packets) { return -1; }
     if (p.how == protocol::all_pairs) { return 2e-6 + bytes / 25e9; }
+    if (p.how == protocol::pull) { return 6e-6 + bytes / 80e9; }
     const int blocks = p.blocks == 0 ? 128 : p.blocks;
     const double rate = 100e9 * (blocks >= 32 ? 1.0 : blocks / 32.0) * (blocks == 128 ? 1.01 : 1.0);
     const double octaves = p.chunk_bytes == 0 ? 0 : std::abs(std::log2(static_cast<double>(p.chunk_bytes) / 32768));
@@ -34,6 +35,7 @@ TEST_CASE("thresholds lie where the protocols cross, blocks and chunks where mor
     CHECK(t.packets_up_to == 256U << 10);         // 9.2 against 10.6 us of chunks; at 512 KiB 14.5 against 13.2
     CHECK(t.all_pairs_up_to == 2 * (128U << 10)); // 7.2 against 9.3 us of chunks; at 256 KiB 12.5 against 10.6
     CHECK(t.all_pairs_packets_up_to == 2 * (128U << 10));
+    CHECK(t.pull_up_to == 512U << 10); // 12.6 against 13.2 us; at 1 MiB 19.1 against 18.4
     CHECK(t.most_blocks == 32);
     CHECK(t.most_chunk_bytes == 32U << 10);
 }
@@ -46,6 +48,7 @@ TEST_CASE("a protocol that never keeps up, or that the machine cannot run, is no
     CHECK(t.packets_up_to == 0);
     CHECK(t.all_pairs_up_to == 0);
     CHECK(t.all_pairs_packets_up_to == 0);
+    CHECK(t.pull_up_to == 0);
     CHECK(t.most_blocks == 8);
     CHECK(t.most_chunk_bytes == 16U << 10);
 }

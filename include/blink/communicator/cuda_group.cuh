@@ -31,6 +31,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -124,8 +125,12 @@ class cuda_group {
                                       resources_->memory())) {
                 return;
             }
+            using combiner = std::remove_cvref_t<decltype(combine)>;
+            const bool pulled = cuda::is_pulled<T, combiner>(choices.how, ways_of(entry), count * sizeof(T),
+                                                             resources_->memory().tuned);
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);
+                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes,
+                               cuda::gpu_machine{}, pulled);
             });
         };
         if constexpr (reduction_operator<Op, T>) {
@@ -192,7 +197,14 @@ class cuda_group {
         const schedule& s = entry.made.schedule;
         const bool trees = entry.room == nullptr;
         const bool straight = s.kind == collective::allreduce && trees && all_reach_all();
-        return {s, entry.form, one_lane_, trees, straight, entry.all_pairs_joined, entry.packets_whole};
+        return {s,
+                entry.form,
+                one_lane_,
+                trees,
+                straight,
+                entry.all_pairs_joined,
+                entry.packets_whole,
+                trees && !resources_->memory().staged && cuda::can_pull(s) && all_reach_all()};
     }
 
     /// True where kernels of every rank may store into the memory of every other.
@@ -209,12 +221,12 @@ class cuda_group {
     template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
     void launch_over(const schedule& s, const Form& form, cuda::relay_room* room, std::span<const T* const> in,
                      std::span<T* const> out, std::size_t count, const Op& op, std::size_t chunk_bytes,
-                     const Machine& on = {}) {
+                     const Machine& on = {}, bool pulled = false) {
         std::vector<cuda::device_ranks> places;
         if (room != nullptr) { places = room->enter(resources_->devices()); }
         cuda::launch<T>(s, form, in, out, count, op,
                         room == nullptr ? resources_->devices() : std::span<const cuda::device_ranks>(places),
-                        room == nullptr ? resources_->memory() : room->memory(), chunk_bytes, on);
+                        room == nullptr ? resources_->memory() : room->memory(), chunk_bytes, on, pulled);
         if (room != nullptr) { room->leave(places.front()); }
     }
 

@@ -23,11 +23,25 @@ struct short_ways {
     const schedule& trees;
     const runtime_schedule& form; ///< of the trees
     const schedule& one_lane;
-    bool along_trees;   ///< no relay is in between
-    bool straight;      ///< it is an AllReduce, and all ranks reach each other
-    bool straight_pays; ///< by hops of their own
-    bool packets_whole; ///< packets arrive whole on all hops
+    bool along_trees;    ///< no relay is in between
+    bool straight;       ///< it is an AllReduce, and all ranks reach each other
+    bool straight_pays;  ///< by hops of their own
+    bool packets_whole;  ///< packets arrive whole on all hops
+    bool pulled = false; ///< parents may read the buffers of all their children
 };
+
+/// Whether parents pull what a call of `bytes` reduces, where no short protocol took it.
+/// @throw usage_error where that was asked for and cannot be
+template <class T, class Op>
+[[nodiscard]] bool is_pulled(protocol how, const short_ways& ways, std::size_t bytes, const tuning& tuned) {
+    const bool possible = ways.pulled && !preparing_operator<Op, T>;
+    if (how == protocol::pull && !possible) {
+        throw usage_error("protocol pull cannot carry this " + std::string(to_string(ways.trees.kind)) +
+                          ": it is no reduction, its trees keep partial results where no buffer is, its operator "
+                          "prepares inputs, or ranks do not see each other's buffers");
+    }
+    return possible && (how == protocol::pull || (how == protocol::automatic && bytes <= tuned.pull_up_to));
+}
 
 namespace detail {
 
@@ -56,18 +70,22 @@ bool launch_short(protocol how, const short_ways& ways, std::span<const T* const
         const protocol chosen =
             choose_protocol(how, bytes, s.ranks, ways.straight && ways.straight_pays, in_packets, memory.tuned);
         const bool straight = chosen == protocol::all_pairs || chosen == protocol::all_pairs_packets;
-        if (chosen != protocol::chunks && (straight ? ways.straight : ways.along_trees)) {
+        if (chosen != protocol::chunks && chosen != protocol::pull && (straight ? ways.straight : ways.along_trees)) {
             bool done = false;
             if (chosen == protocol::lines || chosen == protocol::all_pairs) {
                 done = detail::launch_over<line_wire>(ways, straight, in, out, count, op, devices, memory);
-            } else if constexpr (travels_in_packets<T>) {
-                done =
-                    in_packets && detail::launch_over<packet_wire>(ways, straight, in, out, count, op, devices, memory);
+            }
+            // Packets hold more than lines, which may be too few for this many blocks of this many ranks.
+            const bool instead = how == protocol::automatic && bytes <= memory.tuned.packets_up_to;
+            const bool asked = chosen == protocol::packets || chosen == protocol::all_pairs_packets;
+            if constexpr (travels_in_packets<T>) {
+                done = done || ((asked || instead) && in_packets &&
+                                detail::launch_over<packet_wire>(ways, straight, in, out, count, op, devices, memory));
             }
             if (done) { return true; }
         }
     }
-    if (how != protocol::automatic && how != protocol::chunks) {
+    if (how != protocol::automatic && how != protocol::chunks && how != protocol::pull) {
         throw usage_error("protocol " + std::string(to_string(how)) + " cannot carry a " +
                           std::string(to_string(s.kind)) + " of " + std::to_string(count) + " elements of " +
                           std::to_string(sizeof(T)) + " bytes among " + std::to_string(s.ranks) +

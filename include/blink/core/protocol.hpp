@@ -20,11 +20,13 @@ enum class protocol : unsigned char {
     lines,     ///< eight bytes at a time, half of them the flag: one trip a hop, for short calls
     all_pairs, ///< lines from each rank to each other, without trees: one trip in all, for short AllReduce calls
     packets,   ///< 128 bytes at a time, eight of them the flag, over NVLink: for calls that lines are too wide for
-    all_pairs_packets ///< packets from each rank to each other
+    all_pairs_packets, ///< packets from each rank to each other
+    pull ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
+         ///< all its buffers
 };
 
-inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "chunks",  "lines",
-                                                                "all_pairs", "packets", "all_pairs_packets"};
+inline constexpr std::array<std::string_view, 7> protocol_names{
+    "auto", "chunks", "lines", "all_pairs", "packets", "all_pairs_packets", "pull"};
 
 [[nodiscard]] constexpr std::string_view to_string(protocol p) noexcept {
     return protocol_names[static_cast<std::size_t>(p)];
@@ -37,7 +39,7 @@ inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "ch
     }
     throw usage_error("unknown protocol '" + std::string(name) +
                       "': expected auto, chunks, lines, all_pairs, packets "
-                      "or all_pairs_packets");
+                      "all_pairs_packets or pull");
 }
 
 } // namespace blink

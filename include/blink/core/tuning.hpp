@@ -15,6 +15,7 @@ struct tuning {
     std::size_t packets_up_to = 512u << 10;         ///< likewise; beyond them chunks
     std::size_t all_pairs_up_to = 128u << 10;       ///< bytes, times the ranks that each rank sends to, in lines
     std::size_t all_pairs_packets_up_to = 1u << 20; ///< likewise, in packets
+    std::size_t pull_up_to = 0;                     ///< likewise; of reductions beyond packets, those that parents pull
     std::size_t most_chunk_bytes = 64u << 10;       ///< of a thread block's chunk, where nobody asks for another size
     int most_blocks = 128;                          ///< thread blocks of a rank
 

@@ -22,6 +22,7 @@ namespace blink {
                         {"packets_up_to", t.packets_up_to},
                         {"all_pairs_packets_up_to", t.all_pairs_packets_up_to},
                         {"all_pairs_up_to", t.all_pairs_up_to},
+                        {"pull_up_to", t.pull_up_to},
                         {"most_chunk_bytes", t.most_chunk_bytes},
                         {"most_blocks", t.most_blocks}};
 }
@@ -41,6 +42,7 @@ namespace blink {
     bytes("packets_up_to", t.packets_up_to, 0);
     bytes("all_pairs_packets_up_to", t.all_pairs_packets_up_to, 0);
     bytes("all_pairs_up_to", t.all_pairs_up_to, 0);
+    bytes("pull_up_to", t.pull_up_to, 0);
     bytes("most_chunk_bytes", t.most_chunk_bytes, 1);
     if (const json::value* const found = v.find("most_blocks")) { t.most_blocks = found->as_int(1, most); }
     return t;

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/tree_block.hpp>
 #include <blink/schedule/verify.hpp>
@@ -54,7 +55,7 @@ schedule random_schedule(std::mt19937& random, collective kind, int ranks, int l
     return s;
 }
 
-/// Calls, staged or not, follow each other on every rank without waiting for the other ranks.
+/// Calls, staged, pulled or neither, follow each other on every rank without waiting for the other ranks.
 template <class T>
 void run_calls(std::mt19937& random, int ranks, int calls) {
     memory m(ranks);
@@ -77,6 +78,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
         shapes.push_back(make_shape(schedules.back(), counts.back(), sizeof(T), limits));
         prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
         prepared.back().staged = limits.slots_down;
+        prepared.back().pulled = !limits.slots_down && can_pull(schedules.back()) && random() % 2 == 0;
     }
     {
         std::vector<std::jthread> streams;

@@ -58,6 +58,7 @@ struct block_state {
     std::array<meeting, 2> groups;
     std::deque<meeting> packets; ///< of the eight threads that share one
     std::array<void*, blink::cuda::max_ranks + 1> outputs{};
+    std::array<const void*, blink::cuda::max_ranks> sources{};
 };
 
 /// What went over each hop of each lane: by lane, child, and direction (1: up).
@@ -178,7 +179,8 @@ void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule,
     run_blocks(
         blocks, local_ranks, threads_per_block,
         [&](const thread_machine& machine, block_state& state) {
-            blink::cuda::tree_block(machine, call, schedule, op, reinterpret_cast<T**>(state.outputs.data()));
+            blink::cuda::tree_block(machine, call, schedule, op, reinterpret_cast<T**>(state.outputs.data()),
+                                    reinterpret_cast<const T**>(state.sources.data()));
         },
         carried);
 }

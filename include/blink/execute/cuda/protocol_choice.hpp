@@ -30,6 +30,19 @@ namespace blink::cuda {
     return packets && bytes <= tuned.packets_up_to ? protocol::packets : protocol::chunks;
 }
 
+/// True where parents can read what their children contribute: the partial result of an AllReduce waits in the output
+/// that the result will replace; in other reductions only leaves have contributions that lie anywhere.
+[[nodiscard]] inline bool can_pull(const schedule& s) {
+    if (s.kind == collective::allreduce) { return true; }
+    if (!reduces(s.kind)) { return false; }
+    for (const lane& l : s.lanes) {
+        for (const role& r : l.roles) {
+            if (r.reduce_to != no_rank && !r.reduce_from.empty()) { return false; }
+        }
+    }
+    return true;
+}
+
 /// True where every rank has a hop straight to every other one.
 [[nodiscard]] inline bool joins_all_pairs(const fabric& f) {
     const auto ranks = static_cast<std::size_t>(f.ranks);

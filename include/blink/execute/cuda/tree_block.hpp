@@ -17,6 +17,9 @@
 /// call all ranks but the root get their results through such slots, and take them from there into their own output:
 /// for ranks that do not see each other's buffers.
 ///
+/// In a pulled call nothing goes up through slots: a parent reads a leaf's input, and the partial result of any other
+/// child in that child's output, where the result will replace it. A leaf announces all its chunks at once.
+///
 /// `Machine` is what the block runs on: `gpu_machine` in a kernel, threads of the host in tests.
 #pragma once
 
@@ -123,6 +126,26 @@ BLINK_DEVICE_CODE inline void set_outputs(chunk_io<T>& io, const Context& at, T*
     for (int i = 0; i < readers.count; ++i) { io.staged |= (at.reads_slots(readers[i]) ? 1U : 0U) << (own + i); }
 }
 
+/// Where a parent finds what its child contributes in a pulled call, element 0 of the block.
+template <class Context, device_schedule Schedule>
+[[nodiscard]] BLINK_DEVICE_CODE inline auto contribution_of(const Context& at, const Schedule& schedule, int child) {
+    const auto& call = *at.call;
+    const bool leaf = reduce_children(schedule, at.lane, child, call.participants).count == 0;
+    return leaf ? call.in[child] + at.in_begin : call.out[child] + at.out_begin;
+}
+
+/// A leaf's way up in a pulled call: its parent may read all of its input, and has done so where this returns without
+/// a fault. Where a result comes down, the result says the latter.
+template <class Context, class Group>
+BLINK_DEVICE_CODE inline void offer_input(const Context& at, const Group& group, int parent) {
+    if (group.thread != 0) { return; }
+    at.machine.fence();
+    at.machine.store(&at.flags_of(parent).partial_arrived[at.rank], flag_value(at.number, at.chunks));
+    if (!at.call->down && at.chunks > 0) {
+        (void)at.wait(&at.flags_of(at.rank).room_granted[parent], at.chunks, awaited::room, parent, at.chunks - 1);
+    }
+}
+
 /// True where all outputs can be stored to in full vectors; slots always can.
 template <class Context, class T>
 [[nodiscard]] BLINK_DEVICE_CODE inline bool wide_outputs(const Context& at, T* const* outputs, int own,
@@ -136,9 +159,10 @@ template <class Context, class T>
 
 /// The way up: combine, then push to the parent, or at the root store to the outputs.
 /// @param outputs the root's targets: its own output where `own` is 1, and what `readers` read from
+/// @param sources of a pulled call: where each child's contribution is
 template <class Context, class Group, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, const Schedule& schedule, T* const* outputs,
-                                     int own, const rank_list& readers, const Op& op) {
+                                     int own, const rank_list& readers, const T* const* sources, const Op& op) {
     const tree_call<T>& call = *at.call;
     const int parent = call.up ? schedule.reduce_parent(at.lane, at.rank) : no_rank;
     const rank_list children = call.up ? reduce_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
@@ -146,6 +170,7 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         parent == no_rank ? 0 : reduce_children(schedule, at.lane, parent, call.participants).find(at.rank);
     const bool relay = at.is_relay(at.rank);
     block_flags& mine = at.flags_of(at.rank);
+    if (call.pulled && parent != no_rank && children.count == 0) { return offer_input(at, group, parent); }
 
     // This rank is in the call and its slots are empty: children may push. The fence carries over what earlier
     // calls stored there, possibly from other ranks.
@@ -154,13 +179,19 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], flag_value(at.number, 0));
     }
 
-    const bool wide = (relay || aligned(call.in[at.rank] + at.in_begin)) && wide_outputs(at, outputs, own, readers);
+    const bool stores_up = parent != no_rank && !call.pulled; // into a slot of its parent
+    T* const partial = call.pulled && parent != no_rank ? call.out[at.rank] + at.out_begin : nullptr;
+    bool wide = (relay || aligned(call.in[at.rank] + at.in_begin)) && wide_outputs(at, outputs, own, readers);
+    if (call.pulled) {
+        wide = wide && (partial == nullptr || aligned(partial));
+        for (int i = 0; i < children.count; ++i) { wide = wide && aligned(sources[i]); }
+    }
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
         bool ok = true;
         if (group.thread < children.count) {
             const int child = children[group.thread];
             ok = at.wait(&mine.partial_arrived[child], c + 1, awaited::partial, child, c);
-        } else if (parent != no_rank && group.thread == children.count) {
+        } else if (stores_up && group.thread == children.count) {
             ok = at.wait(&mine.room_granted[parent], at.emptied_before(c), awaited::room, parent, c);
         } else if (group.thread < children.count + readers.count) {
             ok = at.wait_for_reader(readers[group.thread - children.count], c);
@@ -173,8 +204,12 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         io.children = relay ? 0 : children.count; // a relay has one child, and nothing to add to what it sends
         io.slots = reinterpret_cast<const std::byte*>(at.slot(at.rank, 0, c));
         io.next_child = static_cast<std::size_t>(call.slots_per_child) * call.slot_bytes;
+        if (call.pulled) {
+            io.sources = sources;
+            io.source_offset = at.chunk_offset(c);
+        }
         if (parent != no_rank) {
-            io.slot = at.slot(parent, place, c);
+            io.slot = stores_up ? at.slot(parent, place, c) : partial + at.chunk_offset(c);
             io.targets = 1;
         } else {
             set_outputs(io, at, outputs, own, readers, c);
@@ -186,13 +221,14 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
             const std::uint64_t value = flag_value(at.number, c + 1);
             at.machine.fence();
             if (group.thread < children.count) {
+                if (call.pulled) { at.carry(children[group.thread], true, c); }
                 at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], value);
             } else if (group.thread < children.count + readers.count) {
                 const int reader = readers[group.thread - children.count];
                 at.carry(reader, false, c);
                 at.machine.store(&at.flags_of(reader).result_arrived[at.rank], value);
             } else if (parent != no_rank && group.thread == children.count) {
-                at.carry(at.rank, true, c);
+                if (stores_up) { at.carry(at.rank, true, c); }
                 at.machine.store(&at.flags_of(parent).partial_arrived[at.rank], value);
             }
         }
@@ -265,9 +301,10 @@ template <class Machine, class T>
 
 /// The program of every thread of a block.
 /// @param outputs memory that the threads of the block share, for `max_ranks` + 1 pointers
+/// @param sources likewise, for `max_ranks`
 template <class Machine, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call<T>& call, const Schedule& schedule,
-                                         const Op& op, T** outputs) {
+                                         const Op& op, T** outputs, const T** sources) {
     const auto at = locate(machine, call);
     const bool relay = at.is_relay(at.rank);
     const int up_parent = call.up ? schedule.reduce_parent(at.lane, at.rank) : no_rank;
@@ -288,16 +325,26 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
         if (own == 1) { outputs[0] = kept; }
         for (int i = 0; i < readers.count; ++i) { outputs[own + i] = at.place_at(readers[i]); }
     }
+    const rank_list pulled =
+        call.pulled && call.up ? reduce_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
+    if (machine.thread() < pulled.count) {
+        sources[machine.thread()] = contribution_of(at, schedule, pulled[machine.thread()]);
+    }
     machine.sync();
 
     // Without contributions only the root has anything to send; a leaf on the way down only polls, for which a warp
     // is enough.
     const int threads = machine.threads();
     const bool moves_result = readers.count > 0 || unloads;
-    const int up_threads = !sends_up ? 0 : !receives_result ? threads : moves_result ? threads / 2 : threads - 32;
+    const bool offers = call.pulled && up_parent != no_rank && pulled.count == 0;
+    const int up_threads = !sends_up          ? 0
+                           : !receives_result ? threads
+                           : offers           ? 32
+                           : moves_result     ? threads / 2
+                                              : threads - 32;
     if (machine.thread() < up_threads) {
         const auto group = machine.make_group(0, 0, up_threads);
-        run_up(at, group, schedule, outputs, is_root ? own : 0, is_root ? readers : rank_list{}, op);
+        run_up(at, group, schedule, outputs, is_root ? own : 0, is_root ? readers : rank_list{}, sources, op);
     } else if (receives_result) {
         const auto group = machine.make_group(1, up_threads, threads - up_threads);
         run_down(at, group, down_parent, readers, outputs, own);

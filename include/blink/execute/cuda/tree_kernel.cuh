@@ -19,8 +19,9 @@ __global__ void __launch_bounds__(block_threads, 2)
     tree_kernel(const __grid_constant__ tree_call<T> call, const __grid_constant__ Schedule schedule, const Op op,
                 const Machine machine) {
     __shared__ T* outputs[max_ranks + 1];
+    __shared__ const T* sources[max_ranks];
     take_turn();
-    tree_block(machine, call, schedule, op, outputs);
+    tree_block(machine, call, schedule, op, outputs, sources);
 }
 
 } // namespace blink::cuda
