@@ -121,3 +121,96 @@ TEST_CASE("what is wrong on one rank is told to all, on that rank as it was thro
         return std::string("went on");
     });
     for (const std::string& s : both) { CHECK(s == both[0]); }
+    CHECK(both[1].starts_with("usage: the ranks do not make the same call"));
+}
+
+TEST_CASE("a rank that makes no call ends the wait of the others") {
+    const auto met = meetings(3, 200ms);
+    const auto said = on_all(met, [](meeting& m, int rank) {
+        if (rank == 2) { return std::string("elsewhere"); }
+        (void)tell_call(m, sum_of(7), [] { return ""; });
+        return std::string("went on");
+    });
+    CHECK(said == std::vector<std::string>{"timeout: rank 2 did not come within 200 ms",
+                                           "timeout: rank 2 did not come within 200 ms", "elsewhere"});
+}
+
+TEST_CASE("everything that has to be the same on all ranks is in the text of a call") {
+    std::vector<float> memory(100);
+    registered_buffer::record record{3, 400, reinterpret_cast<std::byte*>(memory.data()), {}, 0, true};
+    const registered_buffer buffer(std::make_shared<registered_buffer::record>(record));
+    const told_type floats = told_type_of<float>();
+    const auto text = [&](collective kind, int root, const told_type& type, const std::string& op,
+                          const options& o = {},
+                          const void* out = nullptr) { return text_of_call(kind, root, 100, type, op, o, out); };
+    const std::vector<std::string> different{
+        text(collective::allreduce, 0, floats, "sum"),
+        text(collective::allreduce, 0, floats, "max"),
+        text(collective::allreduce, 0, told_type_of<int>(), "sum"),
+        text(collective::allreduce, 0, told_type_of<double>(), "sum"),
+        text(collective::reduce, 0, floats, "sum"),
+        text(collective::reduce, 1, floats, "sum"),
+        text(collective::broadcast, 1, floats, ""),
+        text(collective::allgather, 0, floats, ""),
+        text(collective::allreduce, 0, floats, "sum", {.chunk = fixed_chunk{4096}}),
+        text(collective::allreduce, 0, floats, "sum", {.links = link_choice::pcie}),
+        text(collective::allreduce, 0, floats, "sum", {.slack = 0.0}),
+        text(collective::allreduce, 0, floats, "sum", {.max_trees = 1}),
+        text(collective::allreduce, 0, floats, "sum", {.how = protocol::lines}),
+        text(collective::allreduce, 0, floats, "sum", {.relays = {1}}),
+        text(collective::allreduce, 0, floats, "sum", {.into = &buffer}),
+        text(collective::allreduce, 0, floats, "sum", {.into = &buffer}, memory.data()),
+        text(collective::allreduce, 0, floats, "sum", {.into = &buffer}, memory.data() + 1),
+        text_of_call(make_gather(4, 0, 25), floats, {}, nullptr),
+        text_of_call(make_gather(4, 1, 25), floats, {}, nullptr),
+        text_of_call(make_scatter(4, 0, 25), floats, {}, nullptr),
+        text_of_call(make_alltoall(4, 25), floats, {}, nullptr),
+        text_of_call(make_alltoall(4, 25), floats, {.into = &buffer}, memory.data() + 2),
+    };
+    CHECK(std::set<std::string>(different.begin(), different.end()).size() == different.size());
+    CHECK(text(collective::broadcast, 1, floats, "a") == text(collective::broadcast, 1, floats, "b"));
+    CHECK(text(collective::allgather, 0, floats, "") == text(collective::allgather, 3, floats, ""));
+    CHECK(text_of_call(make_gather(4, 0, 25), floats, {}, nullptr).find("gather of 4 transfers") == 0);
+    CHECK(type_text<float>() == "float");
+    CHECK(type_text<int>() == "int");
+}
+
+TEST_CASE("a registered buffer knows what lies in it") {
+    std::vector<std::byte> memory(100);
+    registered_buffer::record record{1, 100, memory.data(), {}, 0, true};
+    const auto of = std::make_shared<registered_buffer::record>(record);
+    const registered_buffer buffer(of);
+    std::size_t offset = 0;
+    CHECK(lies_in(buffer, memory.data() + 40, 60, offset));
+    CHECK(offset == 40);
+    CHECK(lies_in(buffer, memory.data() + 100, 0, offset));
+    CHECK_FALSE(lies_in(buffer, memory.data() + 40, 61, offset));
+    CHECK_FALSE(lies_in(buffer, memory.data() - 1, 1, offset));
+    CHECK_FALSE(lies_in(buffer, memory.data() + 1, static_cast<std::size_t>(-1), offset));
+    CHECK(buffer.is_registered());
+    CHECK_FALSE(buffer.is_shared());
+    of->bases = {memory.data()};
+    CHECK(buffer.is_shared());
+    of->open = false;
+    CHECK_FALSE(buffer.is_shared());
+    CHECK_FALSE(registered_buffer().is_registered());
+    CHECK_FALSE(lies_in(registered_buffer(), memory.data(), 1, offset));
+}
+
+TEST_CASE("calls are compared where the options or the environment say so") {
+    (void)::unsetenv("BLINK_CHECK_CALLS");
+    CHECK_FALSE(checks_calls({}));
+    CHECK(checks_calls({.check_calls = true}));
+    const std::string without = make_process_card({}).choices;
+    CHECK(make_process_card({.check_calls = true}).choices != without);
+    for (const char* value : {"1", "yes"}) {
+        (void)::setenv("BLINK_CHECK_CALLS", value, 1);
+        CHECK(checks_calls({}));
+        CHECK(make_process_card({}).choices != without);
+    }
+    for (const char* value : {"0", ""}) {
+        (void)::setenv("BLINK_CHECK_CALLS", value, 1);
+        CHECK_FALSE(checks_calls({}));
+    }
+    (void)::unsetenv("BLINK_CHECK_CALLS");
+}
