@@ -138,14 +138,16 @@ class communicator {
         check_ready();
         check_registration(choices);
         const bool writes = count > 0 && writes_output(kind, root, rank());
+        const T* const alike = hands_on(kind) ? out : nullptr; // at one offset on all ranks
         const auto name = [&] {
-            return text_of_call(kind, root, count, told_type_of<T>(), type_text<Op>(), choices, writes ? out : nullptr);
+            return text_of_call(kind, root, count, told_type_of<T>(), type_text<Op>(), choices, alike);
         };
         check_call(name, [&] {
             check_rank_buffers(kind, root, size(), rank(), in, out, count, sizeof(T), alignof(T));
             if (count > 0 && reads_input(kind, root, rank())) { check_on_device(to_string(kind), "in", in); }
             if (writes) { check_on_device(to_string(kind), "out", out); }
-            if (writes) { check_into(to_string(kind), choices, out, output_count(kind, size(), count) * sizeof(T)); }
+            const std::size_t bytes = output_count(kind, size(), count) * sizeof(T);
+            check_into(to_string(kind), choices, count > 0 && hands_on(kind), out, bytes);
             if (choices.chunk.learns()) {
                 throw usage_error(std::string(to_string(kind)) +
                                   ": a chunk policy that learns would learn something else on every rank");
@@ -160,9 +162,8 @@ class communicator {
         }
     }
 
-    /// Enqueues this rank's part of an exchange, such as a Gather; see `exchange_group`. To be called through the
-    /// exchanges' own headers, which have the kernels.
-    /// @throw as `run` of a collective does
+    /// The same for an exchange, such as a Gather: to be called through its own header, which has the kernels. With
+    /// `options::into` every rank gives an output, also where nothing is written to it.
     template <element T>
     void run(const exchange& e, const T* in, T* out, const options& choices = {},
              std::optional<cudaStream_t> on = std::nullopt) {
@@ -173,7 +174,7 @@ class communicator {
             const auto use = cuda::check_process_exchange<T>(e, rank(), size(), in, out, choices);
             if (use.reads) { check_on_device(e.name, "in", in); }
             if (use.writes) { check_on_device(e.name, "out", out); }
-            if (use.writes) { check_into(e.name, choices, out, use.written * sizeof(T)); }
+            check_into(e.name, choices, true, out, use.written * sizeof(T)); // who stores there looks at its own
         });
         in_order(on.value_or(stream()), [&](const cuda::device_ranks& here) {
             cuda::launch_process_exchange<T>(resources_, gpus_, exchange_plans_, e, in, outputs_of(choices, out),
@@ -181,11 +182,10 @@ class communicator {
         });
     }
 
-    /// Opens a buffer of every rank to all others: a call of all ranks, with as many bytes on each, which waits for
-    /// them. `p` is memory of this rank's GPU. Where a rank's cannot be opened by another process (it comes from a
-    /// pool, is managed, or mapped piece by piece) the buffer is registered and not shared, on all ranks alike.
-    ///
-    /// The memory must not be freed before it is unregistered, or the communicator is gone on all ranks.
+    /// Opens a buffer of every rank, memory of its GPU and as long on each, to all others: a call of all ranks, which
+    /// waits for them. Where a rank's cannot be opened by another process (it comes from a pool, is managed, or mapped
+    /// piece by piece) it is registered and not shared, on all ranks alike. Memory that is freed before it is
+    /// unregistered ends the communicator.
     /// @throw usage_error on every rank, for what does not fit together or is no memory of a rank's GPU
     [[nodiscard]] registered_buffer register_buffer(void* p, std::size_t bytes) {
         check_ready();
@@ -279,7 +279,7 @@ class communicator {
     [[nodiscard]] static bool is_direct(const options& o) { return o.into != nullptr && o.into->is_shared(); }
 
     [[nodiscard]] const cuda::group_memory& memory_for(const options& o) const {
-        return is_direct(o) ? resources_.direct_memory() : resources_.memory();
+        return resources_.memory(is_direct(o));
     }
 
     /// By rank what is known of the outputs.
@@ -299,11 +299,7 @@ class communicator {
 
     /// What was freed while others may store into it ends the communicator.
     void check_registration(const options& o) {
-        if (o.into == nullptr) { return; }
-        if (!windows_.knows(*o.into)) {
-            throw usage_error("options::into is no registered buffer of this communicator");
-        }
-        if (cuda::process_windows::is_there(*o.into)) { return; }
+        if (o.into == nullptr || !windows_.knows(*o.into) || cuda::process_windows::is_there(*o.into)) { return; }
         const std::string what = "registered buffer " + std::to_string(o.into->number()) + " was freed by rank " +
                                  std::to_string(rank()) + " while it was registered";
         resources_.abort();
@@ -311,9 +307,13 @@ class communicator {
         throw usage_error(what);
     }
 
-    static void check_into(std::string_view what, const options& o, const void* out, std::size_t bytes) {
+    /// @param looked_at whether the output has to be in the buffer that the options name
+    void check_into(std::string_view what, const options& o, bool looked_at, const void* out, std::size_t bytes) const {
         std::size_t offset = 0;
-        if (o.into == nullptr || lies_in(*o.into, out, bytes, offset)) { return; }
+        if (o.into != nullptr && !windows_.knows(*o.into)) {
+            throw usage_error(std::string(what) + ": options::into is no registered buffer of this communicator");
+        }
+        if (o.into == nullptr || !looked_at || lies_in(*o.into, out, bytes, offset)) { return; }
         throw usage_error(std::string(what) + ": the output of " + std::to_string(bytes) +
                           " bytes is not inside registered buffer " + std::to_string(o.into->number()));
     }

@@ -75,9 +75,10 @@ class process_resources {
     [[nodiscard]] meeting& met() const noexcept { return *met_; }
     [[nodiscard]] const topology& machine() const noexcept { return *machine_; }
     [[nodiscard]] const device_ranks& here() const noexcept { return here_; }
-    [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
-    /// The same for calls into buffers that the ranks have opened to each other.
-    [[nodiscard]] const group_memory& direct_memory() const noexcept { return direct_memory_; }
+    /// @param direct for calls into buffers that the ranks have opened to each other
+    [[nodiscard]] const group_memory& memory(bool direct = false) const noexcept {
+        return direct ? direct_memory_ : memory_;
+    }
     [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
 
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.

@@ -48,7 +48,7 @@ class process_windows {
         const device_scope current(device_);
         window w{std::make_shared<registered_buffer::record>(), {}};
         registered_buffer::record& made = *w.of;
-        made.number = ++count_;
+        made.number = count_ + 1;
         made.bytes = bytes;
         made.own = static_cast<std::byte*>(p);
         const std::string call =
@@ -60,6 +60,7 @@ class process_windows {
             if (!exported) { return std::string(); }
             return net::packer().text(exported->handle).number(exported->offset).take();
         });
+        ++count_; // on all ranks or on none
         bool exported = true;
         for (const std::string& t : told) { exported = exported && !t.empty(); }
         if (exported) { open_all(resources, call, told, w); }
