@@ -10,7 +10,9 @@
 #include <blink/scatter.hpp>
 #include <blink/send_recv.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -155,6 +157,20 @@ void opened_outputs(const seat& s) {
     same_bits<triple, add_triples>(comm, {collective::allreduce, 70001}, {});
     same_bits<double, blink::avg>(comm, {collective::allreduce, 70001}, {.chunk = blink::fixed_chunk{1000}});
     exchange_sweep<std::uint16_t>(comm, true);
+}
+
+/// As the documentation shows it.
+void documented(const seat& s) {
+    blink::communicator comm = s.join();
+    const std::size_t count = 1 << 20;
+    auto grads = comm.make_buffer<float>(count);
+    grads.fill(1.0F + static_cast<float>(s.rank));
+    const auto window = comm.register_buffer(grads.data(), grads.bytes()); // all ranks; waits for them
+    blink::allreduce(comm, grads.data(), grads.data(), count, blink::sum{}, {.into = &window});
+    comm.unregister_buffer(window); // all ranks; then the memory may be freed
+    const std::vector<float> sums = grads.read();
+    const auto expected = static_cast<float>(s.size * (s.size + 1) / 2);
+    must(std::count(sums.begin(), sums.end(), expected) == static_cast<std::ptrdiff_t>(count), "the sums");
 }
 
 /// Memory that another process cannot open, on one rank or on all: registered, not shared, and no different to use.
@@ -337,6 +353,7 @@ int main(int argc, char** argv) {
         {"graph replays of exchanges and opened outputs", 0, graphs},
         {"opened outputs give the same bits", 0, opened_outputs},
         {"opened outputs of three processes", 3, opened_outputs},
+        {"opened outputs as documented", 0, documented},
         {"memory that cannot be shared", 0, not_shared},
         {"registrations that are refused", 0, bad_registrations},
         {"a buffer is freed while it is registered", 0, freed},
