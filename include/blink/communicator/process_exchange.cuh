@@ -7,13 +7,14 @@
 
 #include <blink/communicator/exchange_plans.hpp>
 #include <blink/communicator/options.hpp>
-#include <blink/communicator/process_resources.cuh>
 #include <blink/core/error.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/protocol.hpp>
 #include <blink/execute/cuda/exchange_launch.cuh>
+#include <blink/execute/cuda/launch.cuh>
 #include <blink/schedule/exchange.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -60,9 +61,10 @@ template <element T>
 }
 
 /// Enqueues this rank's part of a checked exchange.
+/// @tparam Resources `process_resources`, which programs without a communicator do not read
 /// @param out by rank: this rank's, and, where `memory` is not staged, those of all others as this process sees them
-template <element T>
-void launch_process_exchange(const process_resources& resources, std::span<const int> gpus,
+template <element T, class Resources>
+void launch_process_exchange(const Resources& resources, std::span<const int> gpus,
                              std::shared_ptr<exchange_plans>& plans, const exchange& e, const T* in,
                              std::span<T* const> out, const options& choices, const device_ranks& here,
                              const group_memory& memory) {

@@ -51,8 +51,8 @@ struct exchange_use;
 template <element T>
 [[nodiscard]] exchange_use check_process_exchange(const exchange& e, int rank, int size, const T* in, T* out,
                                                   const options& choices);
-template <element T>
-void launch_process_exchange(const process_resources& resources, std::span<const int> gpus,
+template <element T, class Resources>
+void launch_process_exchange(const Resources& resources, std::span<const int> gpus,
                              std::shared_ptr<exchange_plans>& plans, const exchange& e, const T* in,
                              std::span<T* const> out, const options& choices, const device_ranks& here,
                              const group_memory& memory);
