@@ -31,15 +31,9 @@ struct short_ways {
 };
 
 /// Whether parents pull what a call of `bytes` reduces, where no short protocol took it.
-/// @throw usage_error where that was asked for and cannot be
 template <class T, class Op>
 [[nodiscard]] bool is_pulled(protocol how, const short_ways& ways, std::size_t bytes, const tuning& tuned) {
     const bool possible = ways.pulled && !preparing_operator<Op, T>;
-    if (how == protocol::pull && !possible) {
-        throw usage_error("protocol pull cannot carry this " + std::string(to_string(ways.trees.kind)) +
-                          ": it is no reduction, its trees keep partial results where no buffer is, its operator "
-                          "prepares inputs, or ranks do not see each other's buffers");
-    }
     return possible && (how == protocol::pull || (how == protocol::automatic && bytes <= tuned.pull_up_to));
 }
 
@@ -58,7 +52,8 @@ bool launch_over(const short_ways& ways, bool straight, std::span<const T* const
 
 } // namespace detail
 
-/// Enqueues the call in lines or packets where that was asked for, or promises to be faster; false where it did not.
+/// Enqueues the call in lines or packets where that was asked for, or promises to be faster; false where it did not,
+/// and the call goes in chunks, pulled or not.
 /// @throw usage_error where a protocol was asked for that cannot carry the call
 template <class T, class Op>
 bool launch_short(protocol how, const short_ways& ways, std::span<const T* const> in, std::span<T* const> out,
@@ -91,6 +86,11 @@ bool launch_short(protocol how, const short_ways& ways, std::span<const T* const
                           std::to_string(sizeof(T)) + " bytes among " + std::to_string(s.ranks) +
                           " ranks: it is too long, the elements do not tile eight bytes, not all ranks reach each "
                           "other, or packets would cross other links than NVLink");
+    }
+    if (how == protocol::pull && !is_pulled<T, Op>(how, ways, 0, memory.tuned)) {
+        throw usage_error("protocol pull cannot carry this " + std::string(to_string(s.kind)) +
+                          ": it is no reduction, its trees keep partial results where no buffer is, its operator "
+                          "prepares inputs, or ranks do not see each other's buffers");
     }
     return false;
 }
