@@ -27,9 +27,7 @@ template <class T>
 struct chunk_io {
     const T* own;
     int contributor;           ///< rank whose input `own` is; `no_contributor` where it is only passed on
-    const std::byte* slots;    ///< partial result of the first child
-    std::size_t next_child;    ///< bytes from one child's slot to the next child's
-    const T* const* sources;   ///< where not null, instead of slots: the children's own memory, to be read at
+    const T* const* sources;   ///< where each child's partial result is, to be taken at
     std::size_t source_offset; ///< this many elements
     int children;
     T* slot;           ///< the only target, where it is not null; else
@@ -39,10 +37,7 @@ struct chunk_io {
     std::size_t ring_offset;
     int targets;
 
-    [[nodiscard]] BLINK_DEVICE_CODE const T* child(int i) const {
-        return sources != nullptr ? sources[i] + source_offset
-                                  : reinterpret_cast<const T*>(slots + static_cast<std::size_t>(i) * next_child);
-    }
+    [[nodiscard]] BLINK_DEVICE_CODE const T* child(int i) const { return sources[i] + source_offset; }
     [[nodiscard]] BLINK_DEVICE_CODE T* target(int i) const {
         return slot != nullptr ? slot : outputs[i] + ((staged >> i & 1U) != 0 ? ring_offset : output_offset);
     }

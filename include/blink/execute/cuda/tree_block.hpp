@@ -76,6 +76,11 @@ struct block_context {
         return reinterpret_cast<T*>(call->slots[owner] + index * call->slot_bytes);
     }
 
+    /// Where the slot of chunk `c` begins in its ring, in elements.
+    [[nodiscard]] BLINK_DEVICE_CODE std::size_t ring_offset(std::uint32_t c) const {
+        return std::size_t{c % call->slots_per_child} * call->chunk_elements;
+    }
+
     /// Whether the parent of `participant` stores results into its slots.
     [[nodiscard]] BLINK_DEVICE_CODE bool reads_slots(int participant) const {
         return call->staged || is_relay(participant);
@@ -121,7 +126,7 @@ BLINK_DEVICE_CODE inline void set_outputs(chunk_io<T>& io, const Context& at, T*
                                           const rank_list& readers, std::uint32_t c) {
     io.outputs = outputs;
     io.output_offset = at.out_begin + at.chunk_offset(c);
-    io.ring_offset = std::size_t{c % at.call->slots_per_child} * at.call->chunk_elements;
+    io.ring_offset = at.ring_offset(c);
     io.targets = own + readers.count;
     for (int i = 0; i < readers.count; ++i) { io.staged |= (at.reads_slots(readers[i]) ? 1U : 0U) << (own + i); }
 }
@@ -159,7 +164,7 @@ template <class Context, class T>
 
 /// The way up: combine, then push to the parent, or at the root store to the outputs.
 /// @param outputs the root's targets: its own output where `own` is 1, and what `readers` read from
-/// @param sources of a pulled call: where each child's contribution is
+/// @param sources where each child's partial result is: the ring of slots, or the memory of which a pulled call reads
 template <class Context, class Group, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, const Schedule& schedule, T* const* outputs,
                                      int own, const rank_list& readers, const T* const* sources, const Op& op) {
@@ -180,10 +185,12 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
     }
 
     const bool stores_up = parent != no_rank && !call.pulled; // into a slot of its parent
-    T* const partial = call.pulled && parent != no_rank ? call.out[at.rank] + at.out_begin : nullptr;
+    T* const partial = parent == no_rank ? nullptr
+                       : stores_up       ? at.slot(parent, place, 0)
+                                         : call.out[at.rank] + at.out_begin;
     bool wide = (relay || aligned(call.in[at.rank] + at.in_begin)) && wide_outputs(at, outputs, own, readers);
     if (call.pulled) {
-        wide = wide && (partial == nullptr || aligned(partial));
+        wide = wide && aligned(partial);
         for (int i = 0; i < children.count; ++i) { wide = wide && aligned(sources[i]); }
     }
     for (std::uint32_t c = 0; c < at.chunks; ++c) {
@@ -202,14 +209,11 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         io.own = relay ? at.slot(at.rank, 0, c) : call.in[at.rank] + at.in_begin + at.chunk_offset(c);
         io.contributor = call.up && !relay ? at.rank : no_contributor;
         io.children = relay ? 0 : children.count; // a relay has one child, and nothing to add to what it sends
-        io.slots = reinterpret_cast<const std::byte*>(at.slot(at.rank, 0, c));
-        io.next_child = static_cast<std::size_t>(call.slots_per_child) * call.slot_bytes;
-        if (call.pulled) {
-            io.sources = sources;
-            io.source_offset = at.chunk_offset(c);
-        }
+        const std::size_t along = call.pulled ? at.chunk_offset(c) : at.ring_offset(c);
+        io.sources = sources;
+        io.source_offset = along;
         if (parent != no_rank) {
-            io.slot = stores_up ? at.slot(parent, place, c) : partial + at.chunk_offset(c);
+            io.slot = partial + along;
             io.targets = 1;
         } else {
             set_outputs(io, at, outputs, own, readers, c);
@@ -325,10 +329,12 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
         if (own == 1) { outputs[0] = kept; }
         for (int i = 0; i < readers.count; ++i) { outputs[own + i] = at.place_at(readers[i]); }
     }
-    const rank_list pulled =
-        call.pulled && call.up ? reduce_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
-    if (machine.thread() < pulled.count) {
-        sources[machine.thread()] = contribution_of(at, schedule, pulled[machine.thread()]);
+    const rank_list children =
+        call.up && sends_up ? reduce_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
+    if (machine.thread() < children.count) {
+        const int child = children[machine.thread()];
+        sources[machine.thread()] =
+            call.pulled ? contribution_of(at, schedule, child) : at.slot(at.rank, machine.thread(), 0);
     }
     machine.sync();
 
@@ -336,7 +342,7 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
     // is enough.
     const int threads = machine.threads();
     const bool moves_result = readers.count > 0 || unloads;
-    const bool offers = call.pulled && up_parent != no_rank && pulled.count == 0;
+    const bool offers = call.pulled && up_parent != no_rank && children.count == 0;
     const int up_threads = !sends_up          ? 0
                            : !receives_result ? threads
                            : offers           ? 32
