@@ -31,4 +31,12 @@ void alltoall(Group& group, const In& in, const Out& out, std::size_t count, con
     group.run(e, std::span<const value* const>(from), std::span<value* const>(to), choices);
 }
 
+/// The same for a group of which this process drives one rank, with that rank's buffers alone.
+/// @param stream none: one of the group's own
+template <one_rank_exchange_group Group, element T>
+void alltoall(Group& comm, const T* in, T* out, std::size_t count, const options& choices = {},
+              stream_choice<Group> stream = {}) {
+    comm.run(make_alltoall(comm.size(), count), in, out, choices, stream);
+}
+
 } // namespace blink

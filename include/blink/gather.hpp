@@ -33,4 +33,13 @@ void gather(Group& group, const In& in, const Out& out, std::size_t count, int r
     group.run(e, std::span<const value* const>(from), std::span<value* const>(to), choices);
 }
 
+/// The same for a group of which this process drives one rank, with that rank's buffers alone.
+/// @param out null on all ranks but the root
+/// @param stream none: one of the group's own
+template <one_rank_exchange_group Group, element T>
+void gather(Group& comm, const T* in, T* out, std::size_t count, int root = 0, const options& choices = {},
+            stream_choice<Group> stream = {}) {
+    comm.run(make_gather(comm.size(), root, count), in, out, choices, stream);
+}
+
 } // namespace blink

@@ -35,4 +35,14 @@ void send_recv(Group& group, std::span<const transfer> transfers, const In& in, 
     group.run(e, std::span<const value* const>(from), std::span<value* const>(to), choices);
 }
 
+/// The same for a group of which this process drives one rank, with that rank's buffers alone; all ranks give the
+/// transfers of all.
+/// @param in, out null where this rank sends, or receives, nothing
+/// @param stream none: one of the group's own
+template <one_rank_exchange_group Group, element T>
+void send_recv(Group& comm, std::span<const transfer> transfers, const T* in, T* out, const options& choices = {},
+               stream_choice<Group> stream = {}) {
+    comm.run(make_send_recv(comm.size(), transfers), in, out, choices, stream);
+}
+
 } // namespace blink

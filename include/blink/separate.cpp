@@ -7,6 +7,7 @@
 #endif
 
 #include <blink/advise_impl.hpp>
+#include <blink/communicator/call_check_impl.hpp>
 #include <blink/communicator/connection_impl.hpp>
 #include <blink/communicator/host_group_impl.hpp>
 #include <blink/communicator/meeting_impl.hpp>

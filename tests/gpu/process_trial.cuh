@@ -94,6 +94,17 @@ class process_trial {
         }
     }
 
+    /// Where the output lies, unless it is in place in a longer input.
+    [[nodiscard]] const blink::rank_buffer<T>& output_memory() const { return out_; }
+
+    /// The bytes of the output.
+    [[nodiscard]] std::string result() {
+        comm_.synchronize();
+        std::string bytes(out_count_ * sizeof(T), ' ');
+        blink::cuda::check(cudaMemcpy(bytes.data(), to_, bytes.size(), cudaMemcpyDefault), "cudaMemcpy");
+        return bytes;
+    }
+
     /// Every element of the output, every byte around the buffers.
     void judge() {
         comm_.synchronize();

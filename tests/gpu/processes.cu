@@ -1,25 +1,19 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// One process a GPU, with real processes; on a machine with fewer GPUs some share one. This program itself never calls
-/// CUDA, since what is forked from it could not then. A line a case, then one of counts; 77 where there is no GPU.
+/// One process a GPU, with real processes: collectives, and what goes wrong with them. A line a case, then one of
+/// counts; 77 where there is no GPU.
 ///
 ///     processes [PART OF A CASE'S NAME]
 #include <blink/topology/machines.hpp>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <functional>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
+#include "process_cases.cuh"
 #include "process_trial.cuh"
-#include "processes.hpp"
 
 using namespace gpu_test;
 using namespace std::chrono_literals;
@@ -29,18 +23,6 @@ namespace {
 
 constexpr collective all_kinds[] = {collective::allreduce, collective::broadcast, collective::reduce,
                                     collective::allgather, collective::reduce_scatter};
-
-/// What every rank of a case is given.
-struct seat {
-    int rank = 0;
-    int size = 0;
-    std::string address;
-
-    [[nodiscard]] blink::rendezvous at() const { return blink::rendezvous(address, 60s); }
-    [[nodiscard]] blink::communicator join(const blink::process_options& choices = {.timeout = 30s}) const {
-        return {rank, size, at(), choices};
-    }
-};
 
 template <class T, class Op>
 void sweep(blink::communicator& comm, const std::vector<std::size_t>& counts, const blink::options& choices = {}) {
@@ -151,17 +133,6 @@ void several(const seat& s) {
     }
 }
 
-template <class Error, class Work>
-void must_throw(const Work& work, const std::string& part) {
-    try {
-        work();
-    } catch (const Error& e) {
-        must(std::string(e.what()).find(part) != std::string::npos, std::string("threw: ") + e.what());
-        return;
-    }
-    must(false, "nothing was thrown, expected: " + part);
-}
-
 void bad_input(const seat& s) {
     must_throw<blink::usage_error>([&] { (void)s.join({.timeout = std::chrono::milliseconds(30'000 + s.rank)}); },
                                    "different options");
@@ -227,53 +198,9 @@ void never_comes(const seat& s) {
                                      "ranks " + std::to_string(s.size) + ", " + std::to_string(s.size + 1));
 }
 
-struct test_case {
-    const char* name;
-    int ranks; ///< 0: a GPU each, at least two
-    std::function<void(const seat&)> on_rank;
-    int kill_after_s = 0; ///< the last rank
-};
-
-int visible_gpus() {
-    process_test::processes one;
-    return std::atoi(one.said(one.start([] { return std::to_string(blink::cuda::visible_gpus()); })).c_str());
-}
-
-/// Runs a case; what went wrong, or nothing.
-std::string run(const test_case& c, int ranks, const std::string& folder, int& checks) {
-    process_test::processes running;
-    for (int r = 0; r < ranks; ++r) {
-        running.start([&, r] {
-            try {
-                c.on_rank({r, ranks, "file:" + folder + "/job"});
-            } catch (const std::exception& e) { return std::string("rank ") + std::to_string(r) + ": " + e.what(); }
-            return "+" + std::to_string(process_checks);
-        });
-    }
-    if (c.kill_after_s > 0) {
-        std::this_thread::sleep_for(std::chrono::seconds(c.kill_after_s));
-        running.kill(ranks - 1);
-    }
-    std::string wrong;
-    for (int r = 0; r < ranks - (c.kill_after_s > 0 ? 1 : 0); ++r) {
-        const std::string said = running.said(r);
-        if (said.starts_with('+')) {
-            checks += std::atoi(said.c_str() + 1);
-        } else {
-            wrong += "      " + (said.empty() ? "rank " + std::to_string(r) + " ended without a word" : said) + "\n";
-        }
-    }
-    return wrong;
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
-    const int gpus = visible_gpus();
-    if (gpus == 0) {
-        std::puts("skip  processes on GPUs (no GPU is visible)");
-        return 77;
-    }
     const std::vector<test_case> cases{
         {"sizes and roots", 0, sizes_and_roots},
         {"three processes", 3, sizes_and_roots},
@@ -290,24 +217,5 @@ int main(int argc, char** argv) {
         {"a rank aborts", 3, aborted},
         {"ranks that never come", 0, never_comes},
     };
-    std::string folder = (std::filesystem::temp_directory_path() / "blink-XXXXXX").string();
-    if (::mkdtemp(folder.data()) == nullptr) { return 1; }
-    int passed = 0;
-    int failed = 0;
-    for (const test_case& c : cases) {
-        if (argc > 1 && std::string(c.name).find(argv[1]) == std::string::npos) { continue; }
-        const int ranks = c.ranks > 0 ? c.ranks : std::clamp(gpus, 2, 8);
-        const auto begin = std::chrono::steady_clock::now();
-        int checks = 0;
-        const std::string wrong = run(c, ranks, folder, checks);
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        const bool good = wrong.empty() && checks > 0;
-        ++(good ? passed : failed);
-        std::printf("%s  %s: %d processes on %d GPUs (%.1f s, %d checks)\n%s", good ? "ok  " : "FAIL", c.name, ranks,
-                    std::min(gpus, ranks), took.count(), checks, wrong.c_str());
-        std::fflush(stdout);
-    }
-    std::filesystem::remove_all(folder);
-    std::printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    return run_cases(cases, argc, argv);
 }

@@ -153,8 +153,12 @@ static_assert(blink::exchange_group<cuda_group> && blink::exchange_group<blink::
 
 TEST_CASE("gather, scatter and alltoall on 1 to 8 virtual ranks" * doctest::skip(!gpu_test::one_gpu())) {
     for (const int ranks : {1, 2, 3, 5}) {
-        cuda_group group({.ranks = ranks, .machine = blink::topology(blink::dgx1v), .virtual_ranks = ranks});
-        check_makers(group);
+        for (const bool staged : {false, true}) {
+            CAPTURE(staged);
+            cuda_group group(
+                {.ranks = ranks, .machine = blink::topology(blink::dgx1v), .virtual_ranks = ranks, .staged = staged});
+            check_makers(group);
+        }
     }
     check_makers(gpu_test::virtual_dgx1v());
 }
@@ -169,12 +173,15 @@ TEST_CASE("random transfers, over ranks between where no wire leads straight" * 
     std::mt19937_64 random(11);
     blink::topology line("line", 5);
     for (int r = 0; r + 1 < 5; ++r) { line.connect({.from = r, .to = r + 1, .GBps = 25}); }
-    cuda_group group({.machine = line, .virtual_ranks = 5});
-    for (int round = 0; round < 20; ++round) {
-        check_once<float>(group, random_exchange(random, 5, 1 + round), random(), random() % 4, random() % 4);
-        check_once<std::uint8_t>(group, random_exchange(random, 5, 70), random(), random() % 16, random() % 16);
+    for (const bool staged : {false, true}) {
+        CAPTURE(staged);
+        cuda_group group({.machine = line, .virtual_ranks = 5, .staged = staged});
+        for (int round = 0; round < 20; ++round) {
+            check_once<float>(group, random_exchange(random, 5, 1 + round), random(), random() % 4, random() % 4);
+            check_once<std::uint8_t>(group, random_exchange(random, 5, 70), random(), random() % 16, random() % 16);
+        }
+        check_makers(group);
     }
-    check_makers(group);
 }
 
 TEST_CASE("in place, and what is refused" * doctest::skip(!gpu_test::one_gpu())) {
@@ -284,4 +291,6 @@ TEST_CASE("an aborted group ends its exchanges" * doctest::skip(!gpu_test::one_g
 
 TEST_CASE("exchanges between all real GPUs" * doctest::skip(!gpu_test::two_gpus())) {
     check_makers(gpu_test::real_gpus());
+    cuda_group staged({.staged = true});
+    check_makers(staged);
 }

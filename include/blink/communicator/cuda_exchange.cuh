@@ -61,7 +61,7 @@ void enqueue_exchange(const exchange& e, const exchange_plans::routes& routes, s
     for (const T* p : in) { from.push_back(reinterpret_cast<const unit*>(p)); }
     for (T* p : out) { to.push_back(reinterpret_cast<unit*>(p)); }
     launch_exchange<unit>(e, routes, from, to, sizeof(T) / sizeof(unit), resources.devices(), resources.memory(),
-                          chunk_bytes);
+                          chunk_bytes, !resources.memory().staged);
 }
 
 } // namespace blink::cuda
@@ -79,7 +79,7 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
     };
     if (routes_ == nullptr) { routes_ = std::make_shared<exchange_plans>(); }
-    const auto& routes = routes_->of(e, machine_, gpus_, choices.links, joined);
+    const auto& routes = routes_->of(e, machine_, gpus_, choices.links, joined, resources_->memory().staged);
     timed(choices.chunk, input_count(e) * sizeof(T),
           [&](std::size_t chunk_bytes) { cuda::enqueue_exchange<T>(e, routes, in, out, *resources_, chunk_bytes); });
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/communicator/host_exchange.hpp>
+#include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/rank_group.hpp>
 #include <blink/schedule/exchange.hpp>
@@ -13,6 +14,7 @@
 
 #if defined(__CUDACC__)
 #include <blink/communicator/cuda_exchange.cuh>
+#include <blink/communicator/process_exchange.cuh>
 #endif
 
 namespace blink {
@@ -23,6 +25,14 @@ template <class G>
 concept exchange_group = rank_group<G> && requires(G& g, const exchange& e, std::span<const float* const> in,
                                                    std::span<float* const> out, const options& choices) {
     g.run(e, in, out, choices);
+};
+
+/// The same for a group of which this process drives one rank: `run(exchange, in, out, options, stream)` with that
+/// rank's buffers, where every rank gives the same exchange.
+template <class G>
+concept one_rank_exchange_group = one_rank_group<G> &&
+    requires(G& g, const exchange& e, const float* in, float* out, const options& choices, stream_choice<G> stream) {
+    g.run(e, in, out, choices, stream);
 };
 
 } // namespace blink

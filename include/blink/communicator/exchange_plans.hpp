@@ -11,6 +11,7 @@
 
 #include <map>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,20 +24,22 @@ class exchange_plans {
     /// The routes of `e` among `gpus` of `machine`. Exchanges between the same pairs share those of the first, whatever
     /// they carry.
     /// @param usable `usable(from, to)`: whether the one rank can store into the other's memory
+    /// @param staged ranks do not see each other's buffers, see `staged_routes`
     /// @throw plan_error: see `make_fabric` and `exchange_routes`
     template <class Usable>
     const routes& of(const exchange& e, const topology& machine, std::span<const int> gpus, link_choice links,
-                     const Usable& usable) {
-        key k{links, {}};
-        for (const transfer& t : e.transfers) { k.second.emplace_back(t.from, t.to); }
+                     const Usable& usable, bool staged = false) {
+        key k{links, staged, {}};
+        for (const transfer& t : e.transfers) { std::get<2>(k).emplace_back(t.from, t.to); }
         if (const auto known = known_.find(k); known != known_.end()) { return known->second; }
         fabric hops{e.ranks, e.ranks, {}, {}};
         if (e.ranks > 1) { hops = make_fabric(induced(machine, gpus), links); }
-        return known_.emplace(std::move(k), exchange_routes(e, hops, usable)).first->second;
+        routes made = exchange_routes(e, hops, usable);
+        return known_.emplace(std::move(k), staged ? staged_routes(std::move(made)) : std::move(made)).first->second;
     }
 
   private:
-    using key = std::pair<link_choice, std::vector<std::pair<int, int>>>;
+    using key = std::tuple<link_choice, bool, std::vector<std::pair<int, int>>>;
     std::map<key, routes> known_;
 };
 

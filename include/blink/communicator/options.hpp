@@ -17,7 +17,9 @@
 
 namespace blink {
 
-/// Choices of one call. Calls that differ in `chunk` and `how` alone share one plan.
+class registered_buffer;
+
+/// Choices of one call. Calls that differ in `chunk`, `how` and `into` alone share one plan.
 struct options {
     chunk_choice chunk{};                       ///< size of the pieces that pass through a tree
     link_choice links = link_choice::automatic; ///< wires that may be used
@@ -25,6 +27,7 @@ struct options {
     int max_trees = 0;                          ///< 0: as many as the slack asks for
     protocol how = protocol::automatic;         ///< in which form data cross the wires between GPUs
     std::vector<int> relays{};                  ///< GPUs of the machine that take no part and may forward
+    const registered_buffer* into = nullptr;    ///< of a `communicator`: the output lies there, see its header
 };
 
 /// The part of the options that decides the plan.

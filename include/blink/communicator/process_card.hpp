@@ -24,7 +24,11 @@ struct process_options {
     std::chrono::milliseconds timeout{10'000}; ///< a rank that waits longer for one chunk fails the communicator
     int blocks = 0;                            ///< thread blocks a rank and collective; 0: as tuned
     tuning tuned{};                            ///< how calls run that leave it open, such as `read_tuning(file)`
+    bool check_calls = false;                  ///< compare each call between the ranks before it is made: slow
 };
+
+/// Whether calls are compared: where the options say so, or the variable BLINK_CHECK_CALLS is set to other than 0.
+[[nodiscard]] BLINK_INLINE bool checks_calls(const process_options& choices);
 
 /// A process and its GPU, as the others have to know them.
 struct process_card {

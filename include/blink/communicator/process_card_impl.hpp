@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <unistd.h>
@@ -46,12 +47,18 @@ inline constexpr double shared_gpu_GBps = 450;
     std::string text = "timeout " + std::to_string(o.timeout.count()) + " ms, blocks " + std::to_string(o.blocks) +
                        ", tuning " + to_json(o.tuned).dump() + ", GPUs of the machine:";
     for (const int g : o.gpus) { text += " " + std::to_string(g); }
+    if (checks_calls(o)) { text += ", calls are compared"; }
     return text + (o.machine ? ", machine " + write_json(*o.machine) : ", machine as found");
 }
 
 [[nodiscard]] inline std::string number_text(std::size_t rank) { return "rank " + std::to_string(rank); }
 
 } // namespace detail
+
+BLINK_INLINE bool checks_calls(const process_options& choices) {
+    const char* const asked = std::getenv("BLINK_CHECK_CALLS");
+    return choices.check_calls || (asked != nullptr && *asked != '\0' && std::string(asked) != "0");
+}
 
 BLINK_INLINE std::string process_card::packed() const {
     net::packer p;

@@ -4,13 +4,18 @@
 /// One process a GPU: a communicator is one rank of a group whose other ranks are other processes of this machine.
 #pragma once
 
+#include <blink/communicator/call_check.hpp>
+#include <blink/communicator/call_order.cuh>
 #include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/options.hpp>
+#include <blink/communicator/own_memory.cuh>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/process_card.hpp>
 #include <blink/communicator/process_resources.cuh>
+#include <blink/communicator/process_windows.cuh>
 #include <blink/communicator/rank_buffer.hpp>
 #include <blink/communicator/rank_group.hpp>
+#include <blink/communicator/registered_buffer.hpp>
 #include <blink/communicator/rendezvous.hpp>
 #include <blink/communicator/short_call.cuh>
 #include <blink/core/buffers.hpp>
@@ -19,6 +24,7 @@
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/plan.hpp>
+#include <blink/schedule/exchange.hpp>
 #include <blink/schedule/verify.hpp>
 
 #include <algorithm>
@@ -29,42 +35,27 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace blink {
 
+class exchange_plans;
+
 namespace cuda {
 
-/// Buffers for users of a process: plain memory of its GPU. Copies follow all work on the GPU.
-class own_memory final : public rank_memory {
-  public:
-    explicit own_memory(int device) : device_(device) {}
+struct exchange_use;
 
-    void* allocate(int /*rank*/, std::size_t bytes) override {
-        const device_scope current(device_);
-        void* memory = nullptr;
-        check(cudaMalloc(&memory, std::max<std::size_t>(bytes, 1)), "cudaMalloc");
-        check(cudaMemset(memory, 0, bytes), "cudaMemset");
-        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-        return memory;
-    }
-    void release(int /*rank*/, void* memory, std::size_t /*bytes*/) noexcept override {
-        const device_scope current(device_);
-        (void)cudaFree(memory);
-    }
-    void write(int /*rank*/, void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-    void read(int /*rank*/, void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-
-  private:
-    void copy(void* to, const void* from, std::size_t bytes) {
-        const device_scope current(device_);
-        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-        check(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy");
-    }
-
-    int device_;
-};
+/// See process_exchange.cuh, which the headers of exchanges include.
+template <element T>
+[[nodiscard]] exchange_use check_process_exchange(const exchange& e, int rank, int size, const T* in, T* out,
+                                                  const options& choices);
+template <element T, class Resources>
+void launch_process_exchange(const Resources& resources, std::span<const int> gpus,
+                             std::shared_ptr<exchange_plans>& plans, const exchange& e, const T* in,
+                             std::span<T* const> out, const options& choices, const device_ranks& here,
+                             const group_memory& memory);
 
 } // namespace cuda
 
@@ -87,7 +78,7 @@ class communicator {
     ///        cuda_error, or aborted_error for what went wrong on another rank
     communicator(int rank, int size, const rendezvous& at, const process_options& choices = {})
         : resources_(at.meet(rank, size), choices), gpus_(choices.gpus),
-          one_lane_(cuda::one_lane(collective::allreduce, size)), last_(resources_.here().device) {
+          one_lane_(cuda::one_lane(collective::allreduce, size)), order_(resources_.here().device) {
         if (gpus_.empty()) {
             gpus_.resize(static_cast<std::size_t>(size));
             std::iota(gpus_.begin(), gpus_.end(), 0);
@@ -145,13 +136,23 @@ class communicator {
     void run(collective kind, int root, const T* in, T* out, std::size_t count, const Op& op,
              const options& choices = {}, std::optional<cudaStream_t> on = std::nullopt) {
         check_ready();
-        check_rank_buffers(kind, root, size(), rank(), in, out, count, sizeof(T), alignof(T));
-        if (count > 0 && reads_input(kind, root, rank())) { check_on_device(kind, "in", in); }
-        if (count > 0 && writes_output(kind, root, rank())) { check_on_device(kind, "out", out); }
-        if (choices.chunk.learns()) {
-            throw usage_error(std::string(to_string(kind)) +
-                              ": a chunk policy that learns would learn something else on every rank");
-        }
+        check_registration(choices);
+        const bool writes = count > 0 && writes_output(kind, root, rank());
+        const T* const alike = hands_on(kind) ? out : nullptr; // at one offset on all ranks
+        const auto name = [&] {
+            return text_of_call(kind, root, count, told_type_of<T>(), type_text<Op>(), choices, alike);
+        };
+        check_call(name, [&] {
+            check_rank_buffers(kind, root, size(), rank(), in, out, count, sizeof(T), alignof(T));
+            if (count > 0 && reads_input(kind, root, rank())) { check_on_device(to_string(kind), "in", in); }
+            if (writes) { check_on_device(to_string(kind), "out", out); }
+            const std::size_t bytes = output_count(kind, size(), count) * sizeof(T);
+            check_into(to_string(kind), choices, count > 0 && hands_on(kind), out, bytes);
+            if (choices.chunk.learns()) {
+                throw usage_error(std::string(to_string(kind)) +
+                                  ": a chunk policy that learns would learn something else on every rank");
+            }
+        });
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
         if constexpr (reduction_operator<Op, T>) {
@@ -159,6 +160,47 @@ class communicator {
         } else {
             enqueue<T>(entry, in, out, count, cuda::first_of_two{}, choices, on.value_or(stream()));
         }
+    }
+
+    /// The same for an exchange, such as a Gather: to be called through its own header, which has the kernels. With
+    /// `options::into` every rank gives an output, also where nothing is written to it.
+    template <element T>
+    void run(const exchange& e, const T* in, T* out, const options& choices = {},
+             std::optional<cudaStream_t> on = std::nullopt) {
+        check_ready();
+        check_registration(choices);
+        const auto name = [&] { return text_of_call(e, told_type_of<T>(), choices, out); };
+        check_call(name, [&] {
+            const auto use = cuda::check_process_exchange<T>(e, rank(), size(), in, out, choices);
+            if (use.reads) { check_on_device(e.name, "in", in); }
+            if (use.writes) { check_on_device(e.name, "out", out); }
+            check_into(e.name, choices, true, out, use.written * sizeof(T)); // who stores there looks at its own
+        });
+        in_order(on.value_or(stream()), [&](const cuda::device_ranks& here) {
+            cuda::launch_process_exchange<T>(resources_, gpus_, exchange_plans_, e, in, outputs_of(choices, out),
+                                             choices, here, memory_for(choices));
+        });
+    }
+
+    /// Opens a buffer of every rank, memory of its GPU and as long on each, to all others: a call of all ranks, which
+    /// waits for them. Where a rank's cannot be opened by another process (it comes from a pool, is managed, or mapped
+    /// piece by piece) it is registered and not shared, on all ranks alike. Memory that is freed before it is
+    /// unregistered ends the communicator.
+    /// @throw usage_error on every rank, for what does not fit together or is no memory of a rank's GPU
+    [[nodiscard]] registered_buffer register_buffer(void* p, std::size_t bytes) {
+        check_ready();
+        return windows_.add(resources_, p, bytes, [&] {
+            if (p == nullptr || bytes == 0) { throw usage_error("register_buffer: there is no memory to register"); }
+            check_on_device("register_buffer", "buffer", p);
+        });
+    }
+
+    /// Ends a registration: a call of all ranks, which waits for all work on the GPU and then for the others. Graphs
+    /// with calls into the buffer must not be launched any more.
+    /// @throw usage_error on every rank where they do not name the same buffer, or one that is not registered
+    void unregister_buffer(const registered_buffer& buffer) {
+        check_ready();
+        windows_.remove(resources_, buffer);
     }
 
     /// Waits for everything on this rank's GPU.
@@ -190,20 +232,6 @@ class communicator {
         bool packets_whole = false;    ///< on all hops of the fabric
     };
 
-    /// Where the last eager call was enqueued, so that the next one on another stream waits for it.
-    struct last_call {
-        explicit last_call(int device) {
-            const cuda::device_scope current(device);
-            cuda::check(cudaEventCreateWithFlags(&done, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-        }
-        ~last_call() { (void)cudaEventDestroy(done); }
-        last_call(const last_call&) = delete;
-        last_call& operator=(const last_call&) = delete;
-
-        cudaEvent_t done = nullptr;
-        std::optional<cudaStream_t> stream{};
-    };
-
     static int known(const std::optional<int>& number) {
         if (!number) { throw usage_error("communicator: only a rendezvous 'env:' says rank and size"); }
         return *number;
@@ -214,44 +242,87 @@ class communicator {
                  const options& choices, cudaStream_t stream) {
         const schedule& s = entry.made.schedule;
         std::vector<const T*> in(static_cast<std::size_t>(size()), nullptr);
-        std::vector<T*> out(in.size(), nullptr);
         in[static_cast<std::size_t>(rank())] = own_in;
-        out[static_cast<std::size_t>(rank())] = own_out;
+        std::vector<T*> out = outputs_of(choices, own_out);
+        in_order(stream, [&](const cuda::device_ranks& here) {
+            const std::span<const cuda::device_ranks> devices(&here, 1);
+            const bool straight = s.kind == collective::allreduce && all_reach_all();
+            const cuda::short_ways ways{
+                s, entry.form, one_lane_, true, straight, entry.all_pairs_joined, entry.packets_whole};
+            if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
+                                       count, op, devices, resources_.memory())) {
+                launch_long<T>(entry, in, out, count, op, choices, devices);
+            }
+        });
+    }
+
+    /// Calls `enqueue(this rank's place)` for a stream, see `call_order`.
+    template <class Enqueue>
+    void in_order(cudaStream_t stream, const Enqueue& enqueue) {
         cuda::device_ranks here = resources_.here();
         here.stream = stream;
         const cuda::device_scope current(here.device);
-        const std::span<const cuda::device_ranks> devices(&here, 1);
-        const bool captured = is_captured(stream);
-        if (!captured && last_.stream && *last_.stream != stream) {
-            if (*last_.stream == this->stream()) {
-                cuda::check(cudaEventRecord(last_.done, *last_.stream), "cudaEventRecord");
+        order_.follow(stream, this->stream(), [&] { enqueue(here); });
+    }
+
+    /// Checks a call; before that compares it with the other ranks' where they do so.
+    template <class Name, class Check>
+    void check_call(const Name& name, const Check& check) {
+        if (!resources_.checks_calls()) { return check(); }
+        (void)tell_call(resources_.met(), name(), [&] {
+            check();
+            return std::string();
+        });
+    }
+
+    /// Results go straight into the outputs of all ranks: known from the options alone, which are the same everywhere.
+    [[nodiscard]] static bool is_direct(const options& o) { return o.into != nullptr && o.into->is_shared(); }
+
+    [[nodiscard]] const cuda::group_memory& memory_for(const options& o) const {
+        return resources_.memory(is_direct(o));
+    }
+
+    /// By rank what is known of the outputs.
+    template <class T>
+    [[nodiscard]] std::vector<T*> outputs_of(const options& o, T* own) const {
+        std::vector<T*> out(static_cast<std::size_t>(size()), nullptr);
+        std::size_t offset = 0;
+        if (is_direct(o) && own != nullptr && lies_in(*o.into, own, 0, offset)) {
+            for (std::size_t r = 0; r < out.size(); ++r) {
+                std::byte* const base = o.into->of()->bases[r];
+                if (base != nullptr) { out[r] = reinterpret_cast<T*>(base + offset); }
             }
-            cuda::check(cudaStreamWaitEvent(stream, last_.done, 0), "cudaStreamWaitEvent");
         }
-        const bool straight = s.kind == collective::allreduce && all_reach_all();
-        const cuda::short_ways ways{
-            s, entry.form, one_lane_, true, straight, entry.all_pairs_joined, entry.packets_whole};
-        if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out), count,
-                                   op, devices, resources_.memory())) {
-            launch_long<T>(entry, in, out, count, op, choices, devices);
+        out[static_cast<std::size_t>(rank())] = own;
+        return out;
+    }
+
+    /// What was freed while others may store into it ends the communicator.
+    void check_registration(const options& o) {
+        if (o.into == nullptr || !windows_.knows(*o.into) || cuda::process_windows::is_there(*o.into)) { return; }
+        const std::string what = "registered buffer " + std::to_string(o.into->number()) + " was freed by rank " +
+                                 std::to_string(rank()) + " while it was registered";
+        resources_.abort();
+        resources_.met().fail({meeting_failure::reason::aborted, rank(), what});
+        throw usage_error(what);
+    }
+
+    /// @param looked_at whether the output has to be in the buffer that the options name
+    void check_into(std::string_view what, const options& o, bool looked_at, const void* out, std::size_t bytes) const {
+        std::size_t offset = 0;
+        if (o.into != nullptr && !windows_.knows(*o.into)) {
+            throw usage_error(std::string(what) + ": options::into is no registered buffer of this communicator");
         }
-        if (captured) { return; }
-        last_.stream = stream;
-        // A stream of the user's may be gone by the next call, so it is marked at once.
-        if (stream != this->stream()) { cuda::check(cudaEventRecord(last_.done, stream), "cudaEventRecord"); }
+        if (o.into == nullptr || !looked_at || lies_in(*o.into, out, bytes, offset)) { return; }
+        throw usage_error(std::string(what) + ": the output of " + std::to_string(bytes) +
+                          " bytes is not inside registered buffer " + std::to_string(o.into->number()));
     }
 
     template <class T, class Op>
     void launch_long(const prepared& entry, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
                      const Op& op, const options& choices, std::span<const cuda::device_ranks> devices) {
         const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
-        cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, op, devices, resources_.memory(), chunk_bytes);
-    }
-
-    static bool is_captured(cudaStream_t stream) {
-        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-        cuda::check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-        return status != cudaStreamCaptureStatusNone;
+        cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, op, devices, memory_for(choices), chunk_bytes);
     }
 
     const prepared& entry_for(collective kind, int root, const plan_options& p) {
@@ -291,12 +362,12 @@ class communicator {
         }
     }
 
-    void check_on_device(collective kind, const char* which, const void* p) const {
+    void check_on_device(std::string_view what, const char* which, const void* p) const {
         cudaPointerAttributes attributes{};
         cuda::check(cudaPointerGetAttributes(&attributes, p), "cudaPointerGetAttributes");
         if (attributes.type == cudaMemoryTypeManaged) { return; }
         if (attributes.type != cudaMemoryTypeDevice || attributes.device != device()) {
-            throw usage_error(std::string(to_string(kind)) + ": " + which + "[" + std::to_string(rank()) +
+            throw usage_error(std::string(what) + ": " + which + "[" + std::to_string(rank()) +
                               "] is not memory of GPU " + std::to_string(device()));
         }
     }
@@ -317,7 +388,9 @@ class communicator {
     std::vector<int> gpus_;
     std::map<plan_key, prepared> plans_;
     schedule one_lane_; ///< of calls without trees
-    last_call last_;
+    cuda::call_order order_;
+    cuda::process_windows windows_; ///< goes before `resources_`
+    std::shared_ptr<exchange_plans> exchange_plans_;
     std::string failure_;
 };
 

@@ -5,6 +5,7 @@
 /// other processes mapped into this one by CUDA's inter-process memory handles.
 #pragma once
 
+#include <blink/communicator/call_check.hpp>
 #include <blink/communicator/device_pool.cuh>
 #include <blink/communicator/meeting.hpp>
 #include <blink/communicator/process_card.hpp>
@@ -50,9 +51,11 @@ class process_resources {
     /// @throw what goes wrong here; aborted_error naming the rank where it goes wrong on another
     process_resources(std::unique_ptr<meeting> met, const process_options& choices)
         : met_(std::move(met)), opened_(static_cast<std::size_t>(met_->size()), nullptr),
-          reach_(static_cast<std::size_t>(met_->size())) {
+          reach_(static_cast<std::size_t>(met_->size())), checks_calls_(blink::checks_calls(choices)) {
         meet_gpus(choices);
         meet_memory(choices);
+        direct_memory_ = memory_;
+        direct_memory_.staged = false;
         met_->watch([this] { words_->abort(); }, [this] { return fault_text(); });
     }
 
@@ -72,7 +75,11 @@ class process_resources {
     [[nodiscard]] meeting& met() const noexcept { return *met_; }
     [[nodiscard]] const topology& machine() const noexcept { return *machine_; }
     [[nodiscard]] const device_ranks& here() const noexcept { return here_; }
-    [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
+    /// @param direct for calls into buffers that the ranks have opened to each other
+    [[nodiscard]] const group_memory& memory(bool direct = false) const noexcept {
+        return direct ? direct_memory_ : memory_;
+    }
+    [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
 
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.
     [[nodiscard]] bool reaches(int from, int to) const {
@@ -222,8 +229,12 @@ class process_resources {
             for (void*& base : opened_) {
                 if (base != nullptr) { (void)cudaIpcCloseMemHandle(std::exchange(base, nullptr)); }
             }
-            if (met_->size() > 1) { (void)met_->exchange("closed"); }
-            return true;
+            if (met_->size() == 1) { return true; }
+            // Another rank may be at a call of its own instead, with this rank's memory open.
+            const told_call end{"the end of the communicator"};
+            std::vector<told_call> all;
+            for (const std::string& bytes : met_->exchange(end.packed())) { all.push_back(told_call::unpacked(bytes)); }
+            return differences(all).empty();
         } catch (const std::exception&) { return false; }
     }
 
@@ -233,8 +244,10 @@ class process_resources {
     std::unique_ptr<topology> machine_;
     device_ranks here_;
     group_memory memory_;
+    group_memory direct_memory_;
     std::vector<void*> opened_; ///< by rank; null for this one
     std::vector<std::string> reach_;
+    bool checks_calls_;
 };
 
 } // namespace blink::cuda

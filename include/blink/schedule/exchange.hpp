@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -111,8 +112,9 @@ inline void check_counts(const std::string& name, int ranks, std::size_t count, 
 /// scatter may have the root's shard in place, and an alltoall may not be in place.
 /// @param in, out pointers by rank
 /// @throw usage_error naming the exchange and its transfers
+/// @param only the rank whose buffers are known, and looked at; none: all
 inline void check_exchange(const exchange& e, const std::vector<const void*>& in, const std::vector<const void*>& out,
-                           std::size_t element_bytes, std::size_t alignment) {
+                           std::size_t element_bytes, std::size_t alignment, std::optional<int> only = std::nullopt) {
     const auto fail = [&](const std::string& what) { throw usage_error(e.name + ": " + what); };
     const auto number = [](auto n) { return std::to_string(n); };
     if (in.size() != static_cast<std::size_t>(e.ranks) || out.size() != static_cast<std::size_t>(e.ranks)) {
@@ -139,7 +141,9 @@ inline void check_exchange(const exchange& e, const std::vector<const void*>& in
             }
         }
         if (t.count == 0) { continue; }
+        const auto known = [&](int rank) { return !only || rank == *only; };
         for (const bool output : {false, true}) {
+            if (!known(output ? t.to : t.from)) { continue; }
             const void* const p = output ? out[static_cast<std::size_t>(t.to)] : in[static_cast<std::size_t>(t.from)];
             const std::size_t offset = output ? t.out_offset : t.in_offset;
             const std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() / element_bytes;
@@ -151,7 +155,8 @@ inline void check_exchange(const exchange& e, const std::vector<const void*>& in
             r.begin = reinterpret_cast<std::uintptr_t>(p) + offset * element_bytes;
             r.end = r.begin + t.count * element_bytes;
             if (r.begin % alignment != 0) { fail(name(r) + " is not aligned to " + number(alignment) + " bytes"); }
-            if (output && r.begin == regions.back().begin) { continue; } // onto itself: nothing moves
+            // Onto itself: nothing moves.
+            if (output && known(t.from) && r.begin == regions.back().begin) { continue; }
             regions.push_back(r);
         }
     }

@@ -117,4 +117,13 @@ template <class Usable>
     return routes;
 }
 
+/// The same ways for ranks that do not see each other's buffers: each destination is passed once more, so that it
+/// forwards to itself what others have stored into its slots.
+[[nodiscard]] inline std::vector<std::vector<int>> staged_routes(std::vector<std::vector<int>> routes) {
+    for (std::vector<int>& route : routes) {
+        if (route.size() > 1) { route.push_back(route.back()); }
+    }
+    return routes;
+}
+
 } // namespace blink

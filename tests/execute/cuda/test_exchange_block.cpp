@@ -51,8 +51,9 @@ const auto all_move = [](const transfer&) { return true; };
 /// One exchange with its buffers: random inputs, poisoned outputs, both off their alignment.
 template <class Unit>
 struct exchange_trial {
-    exchange_trial(std::mt19937& random, exchange what, const fabric& f, int blocks, std::size_t chunk_bytes)
-        : e(std::move(what)) {
+    exchange_trial(std::mt19937& random, exchange what, const fabric& f, int blocks, std::size_t chunk_bytes,
+                   bool staged = false)
+        : e(std::move(what)), is_staged(staged) {
         const auto n = static_cast<std::size_t>(e.ranks);
         const std::size_t in_shift = random() % 3;
         const std::size_t out_shift = random() % 3;
@@ -69,7 +70,9 @@ struct exchange_trial {
                 to[out_shift + t.out_offset + i] = from[in_shift + t.in_offset + i];
             }
         }
-        for (const exchange_round& r : make_rounds(e, exchange_routes(e, f, any_hop), 1, all_move, blocks)) {
+        auto routes = exchange_routes(e, f, any_hop);
+        if (staged) { routes = staged_routes(std::move(routes)); }
+        for (const exchange_round& r : make_rounds(e, routes, 1, all_move, blocks)) {
             calls.push_back(lay_round<Unit>(r, blocks, memory::slot_bytes, chunk_bytes));
             for (std::size_t i = 0; i < n; ++i) {
                 calls.back().in[i] = in[i].data() + in_shift;
@@ -92,6 +95,7 @@ struct exchange_trial {
 
     static constexpr Unit poison = static_cast<Unit>(0xC5C5C5C5C5C5C5C5ULL);
     exchange e;
+    bool is_staged;
     rows<Unit> in, out, expected;
     std::vector<exchange_call<Unit>> calls;
 };
@@ -100,6 +104,15 @@ template <class Unit>
 void run_exchange(const exchange_call<Unit>& call, int local_ranks) {
     run_blocks(call.first_block[call.lane_count], local_ranks, threads_per_block,
                [&](const thread_machine& machine, block_state&) { exchange_block(machine, call); });
+}
+
+/// The call as a rank of another process sees it: other ranks' buffers are unknown.
+template <class Unit>
+exchange_call<Unit> seen_by(exchange_call<Unit> call, int rank) {
+    for (int r = 0; r < max_ranks; ++r) {
+        if (r != rank) { call.in[r] = call.out[r] = nullptr; }
+    }
+    return call;
 }
 
 /// Transfers of any size between any ranks, outputs side by side.
@@ -135,13 +148,13 @@ exchange any_exchange(std::mt19937& random, int ranks) {
 /// Exchanges follow each other on every rank without waiting for the other ranks, with an allreduce between them that
 /// uses the same flags and slots.
 template <class Unit>
-void run_calls(std::mt19937& random, int ranks, const fabric& f, int exchanges) {
+void run_calls(std::mt19937& random, int ranks, const fabric& f, int exchanges, bool staged = false) {
     memory m(ranks);
     std::vector<exchange_trial<Unit>> trials;
     for (int i = 0; i < exchanges; ++i) {
         const int blocks = 1 + static_cast<int>(random() % 4);
         trials.emplace_back(random, any_exchange(random, ranks), f, blocks,
-                            random() % 2 == 0 ? 0 : 128 * (1 + random() % 8));
+                            random() % 2 == 0 ? 0 : 128 * (1 + random() % 8), staged && i % 3 != 2);
         trials.back().place(m);
     }
     const schedule sums = made::random_trees(collective::allreduce, ranks, 1, 5);
@@ -154,6 +167,7 @@ void run_calls(std::mt19937& random, int ranks, const fabric& f, int exchanges) 
             streams.emplace_back([&, r] {
                 for (std::size_t i = 0; i < trials.size(); ++i) {
                     for (exchange_call<Unit> call : trials[i].calls) {
+                        if (trials[i].is_staged) { call = seen_by(call, r); }
                         call.local_ranks[0] = static_cast<std::uint8_t>(r);
                         run_exchange(call, 1);
                     }
@@ -187,6 +201,40 @@ TEST_CASE("where no wire leads straight, ranks between forward") {
         run_calls<std::uint64_t>(random, ranks, line_of(ranks), 3);
         run_calls<std::uint16_t>(random, ranks, line_of(ranks), 3);
     }
+}
+
+TEST_CASE("where no rank sees another's buffers, each takes what comes from slots of its own") {
+    std::mt19937 random(5);
+    for (const int ranks : {1, 2, 3, 4}) {
+        run_calls<std::uint32_t>(random, ranks, all_pairs(ranks), 4, true);
+        run_calls<std::uint8_t>(random, ranks, all_pairs(ranks), 4, true);
+        if (ranks > 1) { run_calls<std::uint64_t>(random, ranks, line_of(ranks), 4, true); }
+    }
+}
+
+TEST_CASE("a rank's shard that is in place stays whole though others cannot know of it") {
+    std::mt19937 random(6);
+    memory m(3);
+    const exchange e = make_gather(3, 1, 1001);
+    exchange_trial<std::uint32_t> t(random, e, all_pairs(3), 2, 1024, true);
+    t.place(m);
+    std::vector<std::jthread> streams;
+    for (int r = 0; r < 3; ++r) {
+        streams.emplace_back([&, r] {
+            for (exchange_call<std::uint32_t> call : t.calls) {
+                call = seen_by(call, r);
+                if (r == 1) { // the expected output has the input already
+                    std::copy(call.in[1], call.in[1] + 1001, call.out[1] + 1001);
+                    call.in[1] = call.out[1] + 1001;
+                }
+                call.local_ranks[0] = static_cast<std::uint8_t>(r);
+                run_exchange(call, 1);
+            }
+        });
+    }
+    streams.clear();
+    CHECK(m.words[0] == 0);
+    CHECK(t.out == t.expected);
 }
 
 TEST_CASE("ranks that share a GPU run as one kernel, one rank alone too") {

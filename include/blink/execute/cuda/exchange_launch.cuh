@@ -38,14 +38,15 @@ __global__ void __launch_bounds__(block_threads, 2) exchange_kernel(const __grid
 
 /// Enqueues an exchange on every device, as one kernel or several. Returns when all are enqueued.
 /// @param in, out of whole units, by rank
-/// @param routes by transfer, over ranks that store into each other's memory
+/// @param routes by transfer, over ranks that store into each other's memory; `staged_routes` in a staged group
 /// @param factor units of an element
 /// @param chunk_bytes 0: by the size of the call
+/// @param all_known false: `in` and `out` hold the buffers of this process alone, and those it may store to
 /// @throw usage_error where the GPU has no room for a block of every rank, cuda_error where a launch fails
 template <class Unit>
 void launch_exchange(const exchange& e, const std::vector<std::vector<int>>& routes, std::span<const Unit* const> in,
                      std::span<Unit* const> out, std::size_t factor, std::span<const device_ranks> devices,
-                     const group_memory& memory, std::size_t chunk_bytes) {
+                     const group_memory& memory, std::size_t chunk_bytes, bool all_known = true) {
     const auto kernel = exchange_kernel<Unit>;
     int blocks = std::min(memory.blocks == 0 ? 128 : memory.blocks, max_blocks);
     for (const device_ranks& d : devices) {
@@ -56,9 +57,10 @@ void launch_exchange(const exchange& e, const std::vector<std::vector<int>>& rou
     if (blocks < 1) {
         throw usage_error(e.name + ": a GPU has no room for a block of each of its ranks: put fewer ranks on it");
     }
+    // All processes have to deal the same transfers, and do not know what is in place in others.
     const auto moves = [&](const transfer& t) {
-        return in[static_cast<std::size_t>(t.from)] + t.in_offset * factor !=
-               out[static_cast<std::size_t>(t.to)] + t.out_offset * factor;
+        return !all_known || in[static_cast<std::size_t>(t.from)] + t.in_offset * factor !=
+                                 out[static_cast<std::size_t>(t.to)] + t.out_offset * factor;
     };
     for (const exchange_round& round : make_rounds(e, routes, factor, moves, blocks)) {
         exchange_call<Unit> call = lay_round<Unit>(round, blocks, memory.slot_memory, chunk_bytes);
