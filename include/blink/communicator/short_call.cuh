@@ -60,9 +60,13 @@ bool launch_short(protocol how, const short_ways& ways, std::span<const T* const
             bool done = false;
             if (chosen == protocol::lines || chosen == protocol::all_pairs) {
                 done = detail::launch_over<line_wire>(ways, straight, in, out, count, op, devices, memory);
-            } else if constexpr (travels_in_packets<T>) {
-                done =
-                    in_packets && detail::launch_over<packet_wire>(ways, straight, in, out, count, op, devices, memory);
+            }
+            // Packets hold more than lines, which may be too few for this many blocks of this many ranks.
+            const bool instead = how == protocol::automatic && bytes <= memory.tuned.packets_up_to;
+            const bool asked = chosen == protocol::packets || chosen == protocol::all_pairs_packets;
+            if constexpr (travels_in_packets<T>) {
+                done = done || ((asked || instead) && in_packets &&
+                                detail::launch_over<packet_wire>(ways, straight, in, out, count, op, devices, memory));
             }
             if (done) { return true; }
         }
