@@ -94,7 +94,7 @@ void late_chunks(int ranks, bool staged) {
     run_late(ranks, shapes, [&](const delaying_machine& machine, block_state& state, int r, std::size_t c) {
         tree_call<std::int32_t> call = staged ? seen_by(calls[c], r) : calls[c];
         call.local_ranks[0] = static_cast<std::uint8_t>(r);
-        tree_block(machine, state, call, to_runtime_schedule(schedules[c]), sum{},
+        tree_block(machine, call, to_runtime_schedule(schedules[c]), sum{},
                    reinterpret_cast<std::int32_t**>(state.outputs.data()));
     });
     CHECK(m.words[0] == 0);
