@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "captured_calls.cuh"
 #include "executor.hpp"
 #include "log.hpp"
 #include "peer_memory.cuh"
@@ -41,23 +42,14 @@ class process_executor final : public executor {
   public:
     process_executor(const process_place& at, const settings& chosen)
         : comm_(at.rank, at.ranks, rendezvous(at.address, chosen.rendezvous_timeout), choices_for(at, chosen)),
-          chosen_(chosen) {
-        const cuda::device_scope current(comm_.device());
-        cuda::check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+          chosen_(chosen), order_(comm_.device()) {
         if (at.rank == 0 && log::tells_info()) {
             tell_of(std::to_string(at.ranks) + " processes on " + comm_.machine().name(),
                     comm_.plan_for(collective::allreduce, 0, planning(options{})));
         }
     }
 
-    ~process_executor() override {
-        const cuda::device_scope current(comm_.device());
-        (void)cudaEventDestroy(last_);
-    }
-
-    /// A program captures a collective on all of its ranks or on none, so that this is known to all.
     [[nodiscard]] std::string refusal(const matched_call& call) override {
-        if (is_captured(to_cuda(call.streams[0]))) { return "a stream is being captured"; }
         try {
             const relaxed_capture others_may_capture;
             const plan& p = comm_.plan_for(call.kind, call.root, planning(options{}));
@@ -71,20 +63,18 @@ class process_executor final : public executor {
 
     void launch(const matched_call& call) override {
         try {
-            run(call);
+            const relaxed_capture others_may_capture;
             const cuda::device_scope current(comm_.device());
-            cuda::check(cudaEventRecord(last_, to_cuda(call.streams[0])), "cudaEventRecord");
+            order_.follow(to_cuda(call.streams[0]), [&] { run(call); });
         } catch (const error& e) {
             note(e.what());
             throw;
         }
     }
 
-    /// The communicator runs its calls one behind the other, on whatever streams.
     void finish() noexcept override {
         const cuda::device_scope current(comm_.device());
-        (void)cudaEventSynchronize(last_);
-        (void)cudaGetLastError();
+        order_.wait();
     }
 
     void abort() noexcept override { comm_.abort(); }
@@ -99,14 +89,6 @@ class process_executor final : public executor {
     }
 
   private:
-    [[nodiscard]] bool is_captured(cudaStream_t stream) const {
-        const cuda::device_scope current(comm_.device());
-        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-        // It fails for the default stream while another thread captures, which the other ranks cannot know.
-        if (cudaStreamIsCapturing(stream, &status) != cudaSuccess) { (void)cudaGetLastError(); }
-        return status != cudaStreamCaptureStatusNone;
-    }
-
     void run(const matched_call& call) {
         if (!reduces(call.kind)) {
             matched_call bytes = call;
@@ -134,7 +116,7 @@ class process_executor final : public executor {
 
     blink::communicator comm_;
     const settings& chosen_;
-    cudaEvent_t last_ = nullptr; ///< behind the last call
+    captured_calls order_;
     std::set<std::pair<collective, int>> dumped_;
     mutable std::mutex failure_guard_;
     std::string failure_;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A program on NCCL's interface with a process for each rank: every collective, type and operator, in and out of place,
-// checked on each rank element by element; groups, streams, two communicators, and a rank that dies. The ranks share
-// the GPUs that there are. Under libblink.so, and linked to alone_nccl.cpp, all of it is Blink's.
+// checked on each rank element by element; groups, streams, graphs, two communicators, and a rank that dies. The ranks
+// share the GPUs that there are. Under libblink.so, and linked to alone_nccl.cpp, all of it is Blink's.
 //
 //     processes [RANKS, default 2]
 //
@@ -10,8 +10,10 @@
 #include <cuda_runtime_api.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
@@ -238,6 +240,63 @@ bool does_nothing(const rank_state& s) {
     return true;
 }
 
+/// Sums in place on uint32, of which `multiplications` leave values * ranks^multiplications, modulo 2^32.
+bool is_multiplied(const unsigned char* at, std::size_t count, std::size_t ranks, int multiplications) {
+    std::uint32_t factor = 1;
+    for (int i = 0; i < multiplications; ++i) { factor *= static_cast<std::uint32_t>(ranks); }
+    const std::vector<unsigned char> bytes = read(at, count * 4);
+    for (std::size_t i = 0; i < count; ++i) {
+        std::uint32_t found = 0;
+        std::memcpy(&found, bytes.data() + 4 * i, 4);
+        if (found != static_cast<std::uint32_t>(1 + i % 13) * factor) { return false; }
+    }
+    return true;
+}
+
+/// A graph of calls on two streams, the first ones that this communicator makes, is launched again and again on either
+/// stream with calls between that no graph holds; the host never waits in between.
+bool replays(const rank_state& s) {
+    constexpr std::size_t count = 20011, rounds = 6, launches = 25;
+    std::vector<double> values(count);
+    for (std::size_t i = 0; i < count; ++i) { values[i] = static_cast<double>(1 + i % 13); }
+    unsigned char* const eager = s.in + 2 * count * 4;
+    const auto sum_on = [&](unsigned char* at, std::size_t elements, cudaStream_t where) {
+        check("ncclAllReduce",
+              ncclAllReduce(at, at, elements, uint32, sum, s.second, reinterpret_cast<stream*>(where)));
+    };
+    cudaEvent_t forked = nullptr, joined = nullptr;
+    check("cudaEventCreate", cudaEventCreateWithFlags(&forked, cudaEventDisableTiming));
+    check("cudaEventCreate", cudaEventCreateWithFlags(&joined, cudaEventDisableTiming));
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t ready = nullptr;
+    check("cudaStreamBeginCapture", cudaStreamBeginCapture(s.on, cudaStreamCaptureModeGlobal));
+    check("cudaEventRecord", cudaEventRecord(forked, s.on));
+    check("cudaStreamWaitEvent", cudaStreamWaitEvent(s.beside, forked, 0));
+    sum_on(s.in, count, s.on);
+    sum_on(s.out, count, s.beside); // the program lets the two run at once
+    sum_on(s.in, 3, s.on);
+    check("cudaEventRecord", cudaEventRecord(joined, s.beside));
+    check("cudaStreamWaitEvent", cudaStreamWaitEvent(s.on, joined, 0));
+    check("cudaStreamEndCapture", cudaStreamEndCapture(s.on, &graph));
+    check("cudaGraphInstantiate", cudaGraphInstantiate(&ready, graph, 0));
+    bool right = true;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        for (unsigned char* const at : {s.in, s.out, eager}) { write(at, encoded(uint32, values)); }
+        for (std::size_t i = 0; i < launches; ++i) {
+            check("cudaGraphLaunch", cudaGraphLaunch(ready, i % 2 == 0 ? s.on : s.beside));
+            sum_on(eager, count, i % 3 == 0 ? s.on : s.beside);
+        }
+        check("cudaDeviceSynchronize", cudaDeviceSynchronize());
+        right = is_multiplied(s.in, 3, s.n, 2 * launches) && is_multiplied(s.out, count, s.n, launches) &&
+                is_multiplied(eager, count, s.n, launches) && right;
+    }
+    check("cudaGraphExecDestroy", cudaGraphExecDestroy(ready));
+    check("cudaGraphDestroy", cudaGraphDestroy(graph));
+    check("cudaEventDestroy", cudaEventDestroy(forked));
+    check("cudaEventDestroy", cudaEventDestroy(joined));
+    return right;
+}
+
 /// The last rank ends without a word; the others hear of it, and can free their communicators.
 bool survives(const rank_state& s) {
     constexpr std::size_t count = 1 << 20;
@@ -263,6 +322,7 @@ int run(int rank, int ranks, const unique_id (&ids)[4]) {
     own_rank = rank;
     {
         const rank_state s(rank, ranks, ids[0], ids[1]);
+        tell("graphs between calls that no graph holds", replays(s));
         every_collective(s);
         for (const data_type t : {float32, float64, float16, bfloat16, int32}) {
             tell("sum times a factor, type " + std::to_string(t), multiplies(s, t));
