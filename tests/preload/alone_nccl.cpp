@@ -52,6 +52,10 @@ result ncclCommInitRank(communicator** comm, int ranks, unique_id, int rank) {
     *comm = new communicator{rank, ranks, current_device()};
     return success;
 }
+result ncclCommInitRankConfig(communicator** comm, int ranks, unique_id id, int rank, config*) {
+    return ncclCommInitRank(comm, ranks, id, rank);
+}
+result ncclCommFinalize(communicator*) { return success; }
 result ncclCommDestroy(communicator* comm) {
     delete comm;
     return success;
@@ -68,8 +72,17 @@ result ncclCommCuDevice(communicator* comm, int* device) {
     *device = comm->device;
     return success;
 }
+result ncclCommCount(communicator* comm, int* count) {
+    *count = comm->ranks;
+    return success;
+}
+result ncclCommUserRank(communicator* comm, int* rank) {
+    *rank = comm->rank;
+    return success;
+}
 result ncclGroupStart() { return success; }
 result ncclGroupEnd() { return success; }
+const char* ncclGetErrorString(result) { return "an error that the stand-in of NCCL has passed on"; }
 const char* ncclGetLastError(communicator*) { return "the stand-in of NCCL knows no errors"; }
 
 result ncclRedOpCreatePreMulSum(operation* op, void*, data_type, scalar_residence, communicator*) {
