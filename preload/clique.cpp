@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "clique.hpp"
 
+#include <blink/core/error.hpp>
+
 #include <bit>
 #include <exception>
 #include <utility>
@@ -25,8 +27,9 @@ std::string size_class(const collective_call& c) {
 
 } // namespace
 
-clique::clique(std::vector<nccl::communicator*> ranks, std::unique_ptr<executor> runs, const settings& chosen)
-    : ranks_(std::move(ranks)), runs_(std::move(runs)), chosen_(chosen) {}
+clique::clique(std::vector<nccl::communicator*> ranks, std::size_t of, std::unique_ptr<executor> runs,
+               const settings& chosen)
+    : ranks_(std::move(ranks)), size_(of), runs_(std::move(runs)), chosen_(chosen) {}
 
 std::string clique::refusal(std::span<const matched_call> calls) {
     if (closed_) { return "a rank has been finalized"; }
@@ -52,7 +55,8 @@ answer clique::offer(std::span<const collective_call> calls) {
     } catch (const std::exception& e) {
         runs_->abort(); // ranks that have been launched shall not wait for those that have not
         log::problem(std::string("a collective could not be launched: ") + e.what());
-        return {true, e.what(), nccl::unhandled_cuda_error};
+        const bool was_asked_wrongly = dynamic_cast<const usage_error*>(&e) != nullptr;
+        return {true, e.what(), was_asked_wrongly ? nccl::invalid_argument : nccl::unhandled_cuda_error};
     }
     return {true, {}, nccl::success};
 }
@@ -71,7 +75,7 @@ void clique::abort() noexcept {
 void clique::tell(const collective_call& call, const std::string& path, const std::string& reason) {
     if (!log::tells_info()) { return; }
     const std::string line = std::string(to_string(call.kind)) + " up to " + size_class(call) + " among " +
-                             std::to_string(ranks_.size()) + " GPUs goes to " + path +
+                             std::to_string(size_) + (is_whole() ? " GPUs" : " processes") + " goes to " + path +
                              (reason.empty() ? "" : ": " + reason);
     const std::lock_guard lock(told_guard_);
     if (told_.insert(line).second) { log::info(line); }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// The communicators of one set of ranks that are all in this process, and the executor that serves them.
+/// The ranks of one communicator that are in this process, all of them or one, and the executor that serves them.
 #pragma once
 
 #include <atomic>
@@ -28,10 +28,16 @@ struct answer {
 /// One set of ranks. All members may be called from any thread.
 class clique {
   public:
-    /// @param ranks communicator of each rank
-    clique(std::vector<nccl::communicator*> ranks, std::unique_ptr<executor> runs, const settings& chosen);
+    /// @param ranks communicator of each rank of this process
+    /// @param of ranks in all processes
+    clique(std::vector<nccl::communicator*> ranks, std::size_t of, std::unique_ptr<executor> runs,
+           const settings& chosen);
 
     [[nodiscard]] std::span<nccl::communicator* const> ranks() const noexcept { return ranks_; }
+    /// Ranks in all processes.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// Whether all ranks are in this process.
+    [[nodiscard]] bool is_whole() const noexcept { return ranks_.size() == size_; }
 
     /// Runs the calls of a group, all of them or none.
     [[nodiscard]] answer offer(std::span<const collective_call> calls);
@@ -52,6 +58,7 @@ class clique {
     void tell(const collective_call& call, const std::string& path, const std::string& reason);
 
     const std::vector<nccl::communicator*> ranks_;
+    const std::size_t size_;
     const std::unique_ptr<executor> runs_;
     const settings& chosen_;
     std::mutex guard_;

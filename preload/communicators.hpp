@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Which communicators have all their ranks in this process.
+/// Which communicators are Blink's, and how many of their ranks are in this process.
 #pragma once
 
 #include <algorithm>
@@ -49,6 +49,22 @@ class communicators {
         }
     }
 
+    /// Notes that a rank of `id` is about to be made here. NCCL waits for all ranks, so once one is made, all those of
+    /// this process have been noted.
+    void arriving(const nccl::unique_id& id) {
+        const std::unique_lock lock(guard_);
+        ++arrivals_[std::to_array(id.internal)].came;
+    }
+    /// To be called once for each `arriving`, when the rank is made or has failed.
+    /// @return how many came
+    int settled(const nccl::unique_id& id) {
+        const std::unique_lock lock(guard_);
+        const auto at = arrivals_.find(std::to_array(id.internal));
+        const int came = at->second.came;
+        if (++at->second.settled == came) { arrivals_.erase(at); }
+        return came;
+    }
+
     /// Notes that `rank` of `ranks` was made from `id`, by any thread.
     /// @return the communicators of all ranks once the last one is noted; else nothing
     [[nodiscard]] std::vector<nccl::communicator*> joined(const nccl::unique_id& id, int ranks, int rank,
@@ -65,9 +81,15 @@ class communicators {
     }
 
   private:
+    struct arrival {
+        int came = 0;
+        int settled = 0;
+    };
+
     mutable std::shared_mutex guard_;
     std::unordered_map<nccl::communicator*, std::shared_ptr<clique>> cliques_;
     std::map<std::array<char, sizeof(nccl::unique_id)>, std::vector<nccl::communicator*>> incomplete_;
+    std::map<std::array<char, sizeof(nccl::unique_id)>, arrival> arrivals_;
 };
 
 } // namespace blink::preload

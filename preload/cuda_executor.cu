@@ -3,29 +3,27 @@
 // The kernels of the library, and what has to be looked at before one may run in the place of NCCL's.
 #include <blink/communicator/cuda_group.cuh>
 #include <blink/core/buffers.hpp>
-#include <blink/plan_json.hpp>
 #include <blink/topology/read.hpp>
 
 #include <cstdint>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <set>
-#include <sstream>
+#include <string>
 
 #include "device_order.cuh"
 #include "executor.hpp"
 #include "log.hpp"
 #include "peer_memory.cuh"
+#include "plan_report.cuh"
 #include "reductions.cuh"
+#include "tuned.hpp"
 
 namespace blink::preload {
 
 namespace {
-
-[[nodiscard]] cudaStream_t to_cuda(nccl::stream* s) { return reinterpret_cast<cudaStream_t>(s); }
 
 class cuda_executor final : public executor {
   public:
@@ -123,6 +121,7 @@ class cuda_executor final : public executor {
             choices.machine = named_machine();
             choices.gpus = devices_;
             choices.timeout = chosen_.timeout;
+            choices.tuned = chosen_tuning(chosen_);
             group_ = std::make_unique<cuda_group>(choices);
             started_ = true;
             tell_of(*group_);
@@ -133,28 +132,15 @@ class cuda_executor final : public executor {
     void tell_of(cuda_group& gpus) const {
         if (!log::tells_info()) { return; }
         const plan& p = gpus.plan_for(collective::allreduce);
-        std::ostringstream text;
-        text << "a communicator of " << gpus.size() << " GPUs of " << p.machine.name() << " (CUDA devices";
-        for (const int d : devices_) { text << ' ' << d; }
-        text << "): allreduce at " << p.packing.GBps << " GB/s of at most " << p.packing.bound.GBps << " GB/s, on "
-             << p.packing.trees.size() << (p.packing.trees.size() == 1 ? " tree" : " trees");
-        for (const packed_tree& t : p.packing.trees) {
-            text << "\n  " << t.GBps << " GB/s from rank " << t.root << ':';
-            for (const tree_edge& e : t.edges) { text << ' ' << e.parent << '-' << e.child; }
-        }
-        log::info(text.str());
+        std::string who = std::to_string(gpus.size()) + " GPUs of " + p.machine.name() + " (CUDA devices";
+        for (const int d : devices_) { who += " " + std::to_string(d); }
+        preload::tell_of(who + ")", p);
     }
 
     const plan& planned(cuda_group& gpus, const matched_call& call) {
         const plan& p = gpus.plan_for(call.kind, call.root, planning(options{}));
         if (!chosen_.plan_file.empty() && dumped_.insert({call.kind, is_rooted(call.kind) ? call.root : 0}).second) {
-            static std::mutex guard;
-            static bool begun = false;
-            const std::lock_guard lock(guard);
-            std::ofstream out(chosen_.plan_file, begun ? std::ios::app : std::ios::trunc);
-            begun = true;
-            out << to_json(p).dump() << '\n';
-            if (!out.flush()) { log::problem_once("BLINK_PLAN_DUMP_FILE=" + chosen_.plan_file + " cannot be written"); }
+            dump(p, chosen_);
         }
         return p;
     }

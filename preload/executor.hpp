@@ -14,8 +14,8 @@
 
 namespace blink::preload {
 
-/// Runs the collectives of one set of GPUs that this process drives. One thread at a time, but for `trouble` and
-/// `abort`.
+/// Runs the collectives of one set of GPUs: all of them, where this process drives all, or one rank's part. One thread
+/// at a time, but for `trouble` and `abort`.
 class executor {
   public:
     executor() = default;
@@ -42,6 +42,22 @@ using executor_maker = std::unique_ptr<executor> (*)(std::span<const int> device
 
 /// The executor that this library is built with.
 [[nodiscard]] std::unique_ptr<executor> make_executor(std::span<const int> devices, const settings& chosen);
+
+/// One rank of a communicator whose others are in other processes.
+struct process_place {
+    int rank = 0;
+    int ranks = 0;
+    int device = 0;      ///< CUDA device of this rank
+    std::string address; ///< of the rendezvous that all ranks come to
+};
+
+/// Makes what runs one rank's part: each matched call has one entry where a vector stands, this rank's. Waits for the
+/// other ranks. Its `refusal` rests on nothing that only this rank knows.
+/// @throw blink::error where these ranks cannot work together
+using process_executor_maker = std::unique_ptr<executor> (*)(const process_place& at, const settings& chosen);
+
+/// The executor of processes that this library is built with.
+[[nodiscard]] std::unique_ptr<executor> make_process_executor(const process_place& at, const settings& chosen);
 
 /// The NCCL beneath, as far as decisions need it.
 class nccl_beneath {

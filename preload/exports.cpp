@@ -58,7 +58,7 @@ const settings& chosen() {
 
 interposer& program() {
     static auto& nccl = *new real_nccl;
-    static auto& one = *new interposer(nccl, make_executor, chosen());
+    static auto& one = *new interposer(nccl, make_executor, make_process_executor, chosen());
     return one;
 }
 

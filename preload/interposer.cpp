@@ -6,8 +6,12 @@
 #include <exception>
 #include <iterator>
 #include <set>
+#include <span>
+#include <string>
+#include <thread>
 #include <utility>
 
+#include "agreement.hpp"
 #include "log.hpp"
 
 namespace blink::preload {
@@ -24,11 +28,15 @@ nccl::result interposer::collective(const collective_call& asked) {
     if (reduces(call.kind) && call.op >= nccl::operation_count) { call.factor = operators_.find(call.comm, call.op); }
     if (!c->trouble().empty()) { return nccl::remote_error; }
     group& g = current();
-    std::string why = g.depth == 0 ? "one rank's call outside a group" : not_carried(call);
-    if (why.empty() && is_rooted(call.kind) && (call.root < 0 || call.root >= static_cast<int>(c->ranks().size()))) {
+    std::string why = g.depth == 0 && c->is_whole() ? "one rank's call outside a group" : not_carried(call);
+    if (why.empty() && is_rooted(call.kind) && (call.root < 0 || call.root >= static_cast<int>(c->size()))) {
         why = "unknown root";
     }
     const bool decided = std::ranges::find(g.left_to_nccl, c) != g.left_to_nccl.end();
+    if (why.empty() && !decided && g.depth == 0) {
+        const answer a = c->offer(std::span(&call, 1));
+        return a.taken ? a.status : beneath_.collective(call);
+    }
     if (why.empty() && !decided) {
         g.queued.push_back(call);
         return nccl::success;
@@ -112,7 +120,9 @@ nccl::result interposer::outermost_end(const forward& to_nccl, bool simulated) {
     const nccl::result ended = to_nccl();
     const group done = std::exchange(g, {});
     if (ended == nccl::success && !simulated) {
-        for (const promised& p : done.inits) { adopt(p); }
+        adopt(done.inits);
+    } else {
+        dismiss(done.inits);
     }
     if (own != nccl::success) { return own; }
     return ended == nccl::success ? issued : ended;
@@ -129,19 +139,44 @@ nccl::result interposer::init_rank(nccl::communicator** comm, int ranks, const n
 }
 
 nccl::result interposer::promise(const promised& p, const forward& to_nccl) {
+    if (p.rank != all_ranks) { known_.arriving(p.id); }
     const nccl::result status = to_nccl();
-    if (status != nccl::success) { return status; }
-    if (current().depth > 0) {
+    if (status != nccl::success) {
+        dismiss({p});
+    } else if (current().depth > 0) {
         current().inits.push_back(p);
     } else {
-        adopt(p);
+        adopt({p});
     }
     return status;
 }
 
-void interposer::adopt(const promised& p) {
-    // A single rank has nothing to say to others; with Blink switched off nothing needs to be known.
-    if (p.ranks < 2 || std::ranges::find(chosen_.disabled, false) == chosen_.disabled.end()) { return; }
+void interposer::dismiss(const std::vector<promised>& promises) {
+    for (const promised& p : promises) {
+        if (p.rank != all_ranks) { (void)known_.settled(p.id); }
+    }
+}
+
+void interposer::adopt(const std::vector<promised>& promises) {
+    // What waits for other processes waits at the same time: their groups may have another order, and two ranks of one
+    // communicator in this thread wait for each other.
+    std::vector<std::thread> waiting;
+    for (const promised& p : promises) {
+        const int came = p.rank == all_ranks ? p.ranks : known_.settled(p.id);
+        // A single rank has nothing to say to others; with Blink switched off nothing needs to be known.
+        if (p.ranks < 2 || std::ranges::find(chosen_.disabled, false) == chosen_.disabled.end()) { continue; }
+        if (came == p.ranks || make_for_process_ == nullptr || chosen_.several_machines) {
+            adopt_here(p);
+        } else if (promises.size() == 1) {
+            adopt_process(p);
+        } else {
+            waiting.emplace_back([this, &p] { adopt_process(p); });
+        }
+    }
+    for (std::thread& t : waiting) { t.join(); }
+}
+
+void interposer::adopt_here(const promised& p) {
     try {
         std::vector<nccl::communicator*> ranks;
         if (p.rank == all_ranks) {
@@ -156,8 +191,21 @@ void interposer::adopt(const promised& p) {
             devices.push_back(device);
         }
         if (devices.empty() || std::set<int>(devices.begin(), devices.end()).size() != devices.size()) { return; }
-        known_.add(std::make_shared<clique>(std::move(ranks), make_(devices, chosen_), chosen_));
+        const std::size_t size = ranks.size();
+        known_.add(std::make_shared<clique>(std::move(ranks), size, make_(devices, chosen_), chosen_));
     } catch (const std::exception& e) { log::problem(std::string("a communicator is left to NCCL: ") + e.what()); }
+}
+
+void interposer::adopt_process(const promised& p) {
+    try {
+        process_place at{p.rank, p.ranks, 0, rendezvous_address(p.id, chosen_)};
+        if (*p.where == nullptr || beneath_.device(*p.where, &at.device) != nccl::success) { return; }
+        known_.add(std::make_shared<clique>(std::vector{*p.where}, static_cast<std::size_t>(p.ranks),
+                                            agree(at, chosen_, make_for_process_), chosen_));
+    } catch (const std::exception& e) {
+        log::info("rank " + std::to_string(p.rank) + " of a communicator of " + std::to_string(p.ranks) +
+                  " processes goes to NCCL: " + e.what());
+    }
 }
 
 nccl::result interposer::end(nccl::communicator* comm, ending how, const forward& to_nccl) {

@@ -7,6 +7,9 @@
 /// all ranks of a communicator, which are then all in this process. So the decision is made once, with all that any
 /// rank knows; wherever a thread speaks for some ranks only, every thread leaves the call to NCCL. The calls of a
 /// group are kept until its outermost end, and go to Blink or to NCCL together, in their order.
+///
+/// Where each rank is a process of its own, all of them decide when the communicator is made whether Blink serves it
+/// (agreement.hpp). Each then decides for itself, by what it knows to be the same on all ranks.
 #pragma once
 
 #include <functional>
@@ -30,8 +33,10 @@ class interposer {
     /// What NCCL would do; called exactly once.
     using forward = std::function<nccl::result()>;
 
-    interposer(nccl_beneath& beneath, executor_maker make, const settings& chosen)
-        : beneath_(beneath), make_(make), chosen_(chosen) {}
+    /// @param make_for_process null: communicators of several processes are NCCL's
+    interposer(nccl_beneath& beneath, executor_maker make, process_executor_maker make_for_process,
+               const settings& chosen)
+        : beneath_(beneath), make_(make), make_for_process_(make_for_process), chosen_(chosen) {}
 
     nccl::result collective(const collective_call& call);
 
@@ -82,10 +87,14 @@ class interposer {
     nccl::result issue_queued(const clique* only);
     void leave_to_nccl(const std::shared_ptr<clique>& c);
     nccl::result promise(const promised& p, const forward& to_nccl);
-    void adopt(const promised& p);
+    void adopt(const std::vector<promised>& promises);
+    void dismiss(const std::vector<promised>& promises);
+    void adopt_here(const promised& p);
+    void adopt_process(const promised& p);
 
     nccl_beneath& beneath_;
     executor_maker make_;
+    process_executor_maker make_for_process_;
     const settings& chosen_;
     communicators known_;
     made_operators operators_;

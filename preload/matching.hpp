@@ -58,7 +58,10 @@ namespace detail {
             const std::string other = detail::difference(first[i], own[i]);
             if (!other.empty()) { return fail("asks for " + other + " than rank 0"); }
             // NCCL joins the streams of a group that has several; a stream for all its calls is what Blink keeps.
-            if (own[i].stream != own[0].stream) { return fail("uses several streams in this group"); }
+            // Where this process has one rank alone, the others do not know of its streams: each call stays on its own.
+            if (ranks.size() > 1 && own[i].stream != own[0].stream) {
+                return fail("uses several streams in this group");
+            }
         }
     }
     matching found;

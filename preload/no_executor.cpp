@@ -11,4 +11,8 @@ std::unique_ptr<executor> make_executor(std::span<const int> /*devices*/, const 
     throw usage_error("this libblink.so was built without CUDA");
 }
 
+std::unique_ptr<executor> make_process_executor(const process_place& /*at*/, const settings& /*chosen*/) {
+    throw usage_error("this libblink.so was built without CUDA");
+}
+
 } // namespace blink::preload

@@ -6,7 +6,10 @@
 
 namespace blink::preload {
 
-void reduce_integers(cuda_group& group, const matched_call& call) {
+namespace {
+
+template <class Group>
+void reduce(Group& group, const matched_call& call) {
     switch (call.type) {
     case nccl::int8:
         return reduce_as<std::uint8_t>(group, call, finishing::signed_average, 0x80);
@@ -24,5 +27,10 @@ void reduce_integers(cuda_group& group, const matched_call& call) {
         throw usage_error("no arithmetic for " + name_of(call.type));
     }
 }
+
+} // namespace
+
+void reduce_integers(cuda_group& group, const matched_call& call) { reduce(group, call); }
+void reduce_integers(blink::communicator& own, const matched_call& call) { reduce(own, call); }
 
 } // namespace blink::preload

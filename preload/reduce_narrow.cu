@@ -8,7 +8,10 @@
 
 namespace blink::preload {
 
-void reduce_narrow(cuda_group& group, const matched_call& call) {
+namespace {
+
+template <class Group>
+void reduce(Group& group, const matched_call& call) {
     switch (call.type) {
     case nccl::float16:
         return reduce_as<__half>(group, call, finishing::average);
@@ -22,5 +25,10 @@ void reduce_narrow(cuda_group& group, const matched_call& call) {
         throw usage_error("no arithmetic for " + name_of(call.type));
     }
 }
+
+} // namespace
+
+void reduce_narrow(cuda_group& group, const matched_call& call) { reduce(group, call); }
+void reduce_narrow(blink::communicator& own, const matched_call& call) { reduce(own, call); }
 
 } // namespace blink::preload

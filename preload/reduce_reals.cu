@@ -4,7 +4,10 @@
 
 namespace blink::preload {
 
-void reduce_reals(cuda_group& group, const matched_call& call) {
+namespace {
+
+template <class Group>
+void reduce(Group& group, const matched_call& call) {
     switch (call.type) {
     case nccl::float32:
         return reduce_as<float>(group, call, finishing::average);
@@ -14,5 +17,10 @@ void reduce_reals(cuda_group& group, const matched_call& call) {
         throw usage_error("no arithmetic for " + name_of(call.type));
     }
 }
+
+} // namespace
+
+void reduce_reals(cuda_group& group, const matched_call& call) { reduce(group, call); }
+void reduce_reals(blink::communicator& own, const matched_call& call) { reduce(own, call); }
 
 } // namespace blink::preload

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <blink/communicator/cuda_group.cuh>
+#include <blink/communicator/process_group.cuh>
 
 #include <cstring>
 #include <span>
@@ -16,6 +17,20 @@
 
 namespace blink::preload {
 
+[[nodiscard]] inline cudaStream_t to_cuda(nccl::stream* s) { return reinterpret_cast<cudaStream_t>(s); }
+
+/// Ranks that a call has no entry for, as they are in other processes.
+[[nodiscard]] inline std::size_t first_rank(const cuda_group& /*group*/) { return 0; }
+[[nodiscard]] inline std::size_t first_rank(const blink::communicator& own) {
+    return static_cast<std::size_t>(own.rank());
+}
+
+template <class T, class Op>
+void run_as(blink::communicator& own, const matched_call& call, const Op& op) {
+    own.run<T, Op>(call.kind, call.root, static_cast<const T*>(call.in[0]), static_cast<T*>(call.out[0]), call.count,
+                   op, options{}, to_cuda(call.streams[0]));
+}
+
 template <class T, class Op>
 void run_as(cuda_group& group, const matched_call& call, const Op& op) {
     std::vector<const T*> in;
@@ -25,12 +40,14 @@ void run_as(cuda_group& group, const matched_call& call, const Op& op) {
     group.run<T, Op>(call.kind, call.root, std::span<const T* const>(in), std::span<T* const>(out), call.count, op);
 }
 
-/// The factors of an operator that the program has made.
+/// The factors of an operator that the program has made. Each rank multiplies its own contribution, so the factors of
+/// ranks in other processes are not needed.
 template <class T>
-[[nodiscard]] scaled_total<T> with_factors(const matched_call& call) {
+[[nodiscard]] scaled_total<T> with_factors(const matched_call& call, std::size_t first) {
     scaled_total<T> op{};
-    for (std::size_t r = 0; r < call.factors.size(); ++r) {
-        const premul_factor& f = call.factors[r];
+    for (std::size_t i = 0; i < call.factors.size(); ++i) {
+        const premul_factor& f = call.factors[i];
+        const std::size_t r = first + i;
         op.on_device[r] = static_cast<const T*>(f.on_device);
         T value;
         std::memcpy(static_cast<void*>(&value), f.value.data(), sizeof value);
@@ -41,24 +58,24 @@ template <class T>
 
 /// The average of narrow numbers, divided before anything is added.
 template <class T>
-[[nodiscard]] scaled_total<T> divided(const matched_call& call) {
+[[nodiscard]] scaled_total<T> divided(std::size_t ranks) {
     scaled_total<T> op{};
-    for (std::size_t r = 0; r < call.in.size(); ++r) { op.value[r] = 1.0F / static_cast<float>(call.in.size()); }
+    for (std::size_t r = 0; r < ranks; ++r) { op.value[r] = 1.0F / static_cast<float>(ranks); }
     return op;
 }
 
 /// @param average how a total becomes an average
 /// @param sign_bit of integers that are signed, though `T` is not
-/// @throw usage_error for an operator that is unknown; else as `cuda_group::run`
-template <class T>
-void reduce_as(cuda_group& group, const matched_call& call, finishing average, T sign_bit = {}) {
-    if (!call.factors.empty()) { return run_as<T>(group, call, with_factors<T>(call)); }
+/// @throw usage_error for an operator that is unknown; else as the `run` of the group
+template <class T, class Group>
+void reduce_as(Group& group, const matched_call& call, finishing average, T sign_bit = {}) {
+    if (!call.factors.empty()) { return run_as<T>(group, call, with_factors<T>(call, first_rank(group))); }
     switch (call.op) {
     case nccl::sum:
         return run_as<T>(group, call, total{finishing::none});
     case nccl::avg:
         if constexpr (narrow_float<T>) {
-            return run_as<T>(group, call, divided<T>(call));
+            return run_as<T>(group, call, divided<T>(static_cast<std::size_t>(group.size())));
         } else {
             return run_as<T>(group, call, total{average});
         }
@@ -78,5 +95,8 @@ void reduce_as(cuda_group& group, const matched_call& call, finishing average, T
 void reduce_integers(cuda_group& group, const matched_call& call);
 void reduce_reals(cuda_group& group, const matched_call& call);
 void reduce_narrow(cuda_group& group, const matched_call& call);
+void reduce_integers(blink::communicator& own, const matched_call& call);
+void reduce_reals(blink::communicator& own, const matched_call& call);
+void reduce_narrow(blink::communicator& own, const matched_call& call);
 
 } // namespace blink::preload

@@ -47,16 +47,14 @@ class reader {
              [&](const std::string& value) { return disable(value, s.disabled); });
         with("BLINK_TOPO_FILE", "", [&](const std::string& value) { return (s.topology_file = value, true); });
         with("BLINK_PLAN_DUMP_FILE", "", [&](const std::string& value) { return (s.plan_file = value, true); });
-        with("BLINK_TIMEOUT_MS", "milliseconds from 1 to " + std::to_string(longest_timeout_ms),
-             [&](const std::string& value) {
-                 std::int64_t ms = 0;
-                 const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), ms);
-                 if (status != std::errc{} || end != value.data() + value.size() || ms < 1 || ms > longest_timeout_ms) {
-                     return false;
-                 }
-                 s.timeout = std::chrono::milliseconds(ms);
-                 return true;
-             });
+        with("BLINK_TUNING_FILE", "", [&](const std::string& value) { return (s.tuning_file = value, true); });
+        with("TMPDIR", "", [&](const std::string& value) { return (s.rendezvous_folder = value, true); });
+        with("BLINK_RENDEZVOUS_DIR", "", [&](const std::string& value) { return (s.rendezvous_folder = value, true); });
+        wait("BLINK_TIMEOUT_MS", s.timeout);
+        wait("BLINK_RENDEZVOUS_MS", s.rendezvous_timeout);
+        s.several_machines = differ("LOCAL_WORLD_SIZE", "WORLD_SIZE") ||
+                             differ("OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_SIZE") ||
+                             differ("MPI_LOCALNRANKS", "PMI_SIZE");
         return s;
     }
 
@@ -68,6 +66,25 @@ class reader {
         if (!take(std::string(value))) {
             tell_(std::string(name) + "=" + value + ": expected " + expected + "; it is ignored");
         }
+    }
+
+    void wait(const char* name, std::chrono::milliseconds& to) {
+        with(name, "milliseconds from 1 to " + std::to_string(longest_timeout_ms), [&](const std::string& value) {
+            std::int64_t ms = 0;
+            const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), ms);
+            if (status != std::errc{} || end != value.data() + value.size() || ms < 1 || ms > longest_timeout_ms) {
+                return false;
+            }
+            to = std::chrono::milliseconds(ms);
+            return true;
+        });
+    }
+
+    /// Whether a launcher has set both variables, to different values.
+    [[nodiscard]] bool differ(const char* one, const char* other) const {
+        const char* const a = lookup_(one);
+        const char* const b = lookup_(other);
+        return a != nullptr && b != nullptr && std::string_view(a) != b;
     }
 
     static bool disable(const std::string& value, std::array<bool, collective_names.size()>& disabled) {

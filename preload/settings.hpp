@@ -28,6 +28,14 @@ struct settings {
     /// BLINK_TIMEOUT_MS: how long a rank waits for another one in a collective; a day at most. The default is that of
     /// PyTorch's watchdog for NCCL.
     std::chrono::milliseconds timeout{600'000};
+    /// BLINK_TUNING_FILE: how calls run that leave it open, as `blink-perf --tune` writes it.
+    std::string tuning_file;
+    /// BLINK_RENDEZVOUS_DIR, else TMPDIR: where the processes of a communicator find each other.
+    std::string rendezvous_folder = "/tmp";
+    /// BLINK_RENDEZVOUS_MS: how long a new communicator waits for the ranks in other processes to answer.
+    std::chrono::milliseconds rendezvous_timeout{10'000};
+    /// The launcher says that the job has several machines; then no communicator of several processes is Blink's.
+    bool several_machines = false;
 };
 
 /// Looks a variable up: its value, or null where it is not set.

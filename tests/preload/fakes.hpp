@@ -125,7 +125,7 @@ class fake_executor final : public executor {
 
 /// A program with communicators 0 .. n-1 of one set, made by init_all.
 struct program {
-    explicit program(std::size_t ranks, const settings& s = {}) : chosen(s), blink(nccl, make_fake, chosen) {
+    explicit program(std::size_t ranks, const settings& s = {}) : chosen(s), blink(nccl, make_fake, nullptr, chosen) {
         fake() = {};
         for (std::size_t r = 0; r < ranks; ++r) { comms.push_back(comm(r)); }
         blink.init_all(comms.data(), static_cast<int>(ranks), yes);

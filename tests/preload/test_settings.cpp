@@ -62,6 +62,24 @@ TEST_CASE("right values are taken") {
     CHECK(read({{"BLINK_DEBUG", "none"}}).chosen.debug == log::level::none);
 }
 
+TEST_CASE("what concerns several processes") {
+    CHECK(read({}).chosen.rendezvous_folder == "/tmp");
+    CHECK(read({{"TMPDIR", "/var/tmp"}}).chosen.rendezvous_folder == "/var/tmp");
+    const settings s = read({{"TMPDIR", "/var/tmp"},
+                             {"BLINK_RENDEZVOUS_DIR", "/dev/shm"},
+                             {"BLINK_RENDEZVOUS_MS", "250"},
+                             {"BLINK_TUNING_FILE", "h200.json"}})
+                           .chosen;
+    CHECK(s.rendezvous_folder == "/dev/shm");
+    CHECK(s.rendezvous_timeout == 250ms);
+    CHECK(s.tuning_file == "h200.json");
+    CHECK(read({{"BLINK_RENDEZVOUS_MS", "0"}}).told.size() == 1);
+    CHECK(!read({{"LOCAL_WORLD_SIZE", "8"}, {"WORLD_SIZE", "8"}}).chosen.several_machines);
+    CHECK(!read({{"WORLD_SIZE", "8"}}).chosen.several_machines);
+    CHECK(read({{"LOCAL_WORLD_SIZE", "8"}, {"WORLD_SIZE", "16"}}).chosen.several_machines);
+    CHECK(read({{"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}, {"OMPI_COMM_WORLD_SIZE", "4"}}).chosen.several_machines);
+}
+
 TEST_CASE("a wrong value gives a message that names it, and the default") {
     for (const auto& [name, value] :
          std::vector<std::pair<std::string, std::string>>{{"BLINK_DEBUG", "2"},

@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One rank on one GPU, whose others are other processes: Blink's communicator behind the library's interface. Only this
+// rank touches its buffers, so any memory of its GPU will do.
+#include <blink/communicator.hpp>
+#include <blink/topology/read.hpp>
+
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "captured_calls.cuh"
+#include "executor.hpp"
+#include "log.hpp"
+#include "peer_memory.cuh"
+#include "plan_report.cuh"
+#include "reductions.cuh"
+#include "tuned.hpp"
+
+namespace blink::preload {
+
+namespace {
+
+[[nodiscard]] process_options choices_for(const process_place& at, const settings& chosen) {
+    process_options choices;
+    choices.device = at.device;
+    choices.timeout = chosen.timeout;
+    choices.tuned = chosen_tuning(chosen);
+    if (!chosen.topology_file.empty()) {
+        try {
+            choices.machine = load_topology(chosen.topology_file);
+        } catch (const error& e) {
+            log::problem_once("BLINK_TOPO_FILE=" + chosen.topology_file + ": " + e.what() + "; the probe is used");
+        }
+    }
+    return choices;
+}
+
+class process_executor final : public executor {
+  public:
+    process_executor(const process_place& at, const settings& chosen)
+        : comm_(at.rank, at.ranks, rendezvous(at.address, chosen.rendezvous_timeout), choices_for(at, chosen)),
+          chosen_(chosen), order_(comm_.device()) {
+        if (at.rank == 0 && log::tells_info()) {
+            tell_of(std::to_string(at.ranks) + " processes on " + comm_.machine().name(),
+                    comm_.plan_for(collective::allreduce, 0, planning(options{})));
+        }
+    }
+
+    [[nodiscard]] std::string refusal(const matched_call& call) override {
+        try {
+            const relaxed_capture others_may_capture;
+            const plan& p = comm_.plan_for(call.kind, call.root, planning(options{}));
+            if (comm_.rank() == 0 && !chosen_.plan_file.empty() &&
+                dumped_.insert({call.kind, is_rooted(call.kind) ? call.root : 0}).second) {
+                dump(p, chosen_);
+            }
+            return {};
+        } catch (const plan_error& e) { return e.what(); } // made of what all ranks know
+    }
+
+    void launch(const matched_call& call) override {
+        try {
+            const relaxed_capture others_may_capture;
+            const cuda::device_scope current(comm_.device());
+            order_.follow(to_cuda(call.streams[0]), [&] { run(call); });
+        } catch (const error& e) {
+            note(e.what());
+            throw;
+        }
+    }
+
+    void finish() noexcept override {
+        const cuda::device_scope current(comm_.device());
+        order_.wait();
+    }
+
+    void abort() noexcept override { comm_.abort(); }
+
+    [[nodiscard]] std::string trouble() const override {
+        const group_status now = comm_.status();
+        if (now == group_status::ready) { return {}; }
+        const std::lock_guard lock(failure_guard_);
+        return failure_.empty() ? "a rank has ended or waited too long: this communicator of processes has " +
+                                      std::string(to_string(now))
+                                : failure_;
+    }
+
+  private:
+    void run(const matched_call& call) {
+        if (!reduces(call.kind)) {
+            matched_call bytes = call;
+            bytes.count *= size_of(call.type);
+            return run_as<std::uint8_t>(comm_, bytes, no_operator{});
+        }
+        switch (call.type) {
+        case nccl::float16:
+        case nccl::bfloat16:
+        case nccl::float8e4m3:
+        case nccl::float8e5m2:
+            return reduce_narrow(comm_, call);
+        case nccl::float32:
+        case nccl::float64:
+            return reduce_reals(comm_, call);
+        default:
+            return reduce_integers(comm_, call);
+        }
+    }
+
+    void note(const std::string& what) {
+        const std::lock_guard lock(failure_guard_);
+        if (failure_.empty()) { failure_ = what; }
+    }
+
+    blink::communicator comm_;
+    const settings& chosen_;
+    captured_calls order_;
+    std::set<std::pair<collective, int>> dumped_;
+    mutable std::mutex failure_guard_;
+    std::string failure_;
+};
+
+} // namespace
+
+std::unique_ptr<executor> make_process_executor(const process_place& at, const settings& chosen) {
+    const relaxed_capture others_may_capture;
+    return std::make_unique<process_executor>(at, chosen);
+}
+
+} // namespace blink::preload
