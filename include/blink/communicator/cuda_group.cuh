@@ -126,11 +126,14 @@ class cuda_group {
                 return;
             }
             using combiner = std::remove_cvref_t<decltype(combine)>;
-            const bool pulled = cuda::is_pulled<T, combiner>(choices.how, ways_of(entry), count * sizeof(T),
-                                                             resources_->memory().tuned);
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes,
-                               cuda::gpu_machine{}, pulled);
+                if constexpr (cuda::pullable_operator<combiner, T>) {
+                    if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned)) {
+                        return cuda::launch<T, true>(entry.made.schedule, entry.form, in, out, count, combine,
+                                                     resources_->devices(), resources_->memory(), chunk_bytes);
+                    }
+                }
+                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);
             });
         };
         if constexpr (reduction_operator<Op, T>) {
@@ -221,12 +224,12 @@ class cuda_group {
     template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
     void launch_over(const schedule& s, const Form& form, cuda::relay_room* room, std::span<const T* const> in,
                      std::span<T* const> out, std::size_t count, const Op& op, std::size_t chunk_bytes,
-                     const Machine& on = {}, bool pulled = false) {
+                     const Machine& on = {}) {
         std::vector<cuda::device_ranks> places;
         if (room != nullptr) { places = room->enter(resources_->devices()); }
         cuda::launch<T>(s, form, in, out, count, op,
                         room == nullptr ? resources_->devices() : std::span<const cuda::device_ranks>(places),
-                        room == nullptr ? resources_->memory() : room->memory(), chunk_bytes, on, pulled);
+                        room == nullptr ? resources_->memory() : room->memory(), chunk_bytes, on);
         if (room != nullptr) { room->leave(places.front()); }
     }
 

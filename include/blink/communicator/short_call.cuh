@@ -31,11 +31,13 @@ struct short_ways {
 };
 
 /// Whether parents pull what a call of `bytes` reduces, where no short protocol took it.
-template <class T, class Op>
-[[nodiscard]] bool is_pulled(protocol how, const short_ways& ways, std::size_t bytes, const tuning& tuned) {
-    const bool possible = ways.pulled && !preparing_operator<Op, T>;
-    return possible && (how == protocol::pull || (how == protocol::automatic && bytes <= tuned.pull_up_to));
+[[nodiscard]] inline bool is_pulled(protocol how, const short_ways& ways, std::size_t bytes, const tuning& tuned) {
+    return ways.pulled && (how == protocol::pull || (how == protocol::automatic && bytes <= tuned.pull_up_to));
 }
+
+/// Operators that take inputs as they are, of which there are several.
+template <class Op, class T>
+concept pullable_operator = !preparing_operator<Op, T> && !std::is_same_v<Op, first_of_two>;
 
 namespace detail {
 
@@ -87,7 +89,7 @@ bool launch_short(protocol how, const short_ways& ways, std::span<const T* const
                           " ranks: it is too long, the elements do not tile eight bytes, not all ranks reach each "
                           "other, or packets would cross other links than NVLink");
     }
-    if (how == protocol::pull && !is_pulled<T, Op>(how, ways, 0, memory.tuned)) {
+    if (how == protocol::pull && (!pullable_operator<Op, T> || !is_pulled(how, ways, 0, memory.tuned))) {
         throw usage_error("protocol pull cannot carry this " + std::string(to_string(s.kind)) +
                           ": it is no reduction, its trees keep partial results where no buffer is, its operator "
                           "prepares inputs, or ranks do not see each other's buffers");

@@ -108,10 +108,10 @@ tree_call<T> seen_by(tree_call<T> call, int rank) {
 
 /// One participant enters a call, as the kernel on its GPU does.
 /// @param s the schedule of all participants
-template <class T, class Op = sum>
+template <bool Pulled = false, class T, class Op = sum>
 void enter(tree_call<T> call, const schedule& s, int participant, int blocks, const Op& op = {}) {
     call.local_ranks[0] = static_cast<std::uint8_t>(participant);
-    run_kernel(call, to_runtime_schedule(s), op, blocks, 1, threads_per_block);
+    run_kernel<Pulled>(call, to_runtime_schedule(s), op, blocks, 1, threads_per_block);
 }
 
 /// Holds every element of every output against the exact result.

@@ -71,6 +71,7 @@ void late_lines(int ranks) {
     for (std::size_t c = 0; c < counts.size(); ++c) { check_result(s, data[c], counts[c]); }
 }
 
+template <bool Pulled>
 void late_chunks(int ranks, bool staged) {
     std::mt19937 random(4);
     memory m(ranks);
@@ -94,8 +95,9 @@ void late_chunks(int ranks, bool staged) {
     run_late(ranks, shapes, [&](const delaying_machine& machine, block_state& state, int r, std::size_t c) {
         tree_call<std::int32_t> call = staged ? seen_by(calls[c], r) : calls[c];
         call.local_ranks[0] = static_cast<std::uint8_t>(r);
-        tree_block(machine, call, to_runtime_schedule(schedules[c]), sum{},
-                   reinterpret_cast<std::int32_t**>(state.outputs.data()));
+        tree_block<Pulled>(machine, call, to_runtime_schedule(schedules[c]), sum{},
+                           reinterpret_cast<std::int32_t**>(state.outputs.data()),
+                           reinterpret_cast<const std::int32_t**>(state.sources.data()));
     });
     CHECK(m.words[0] == 0);
     for (std::size_t c = 0; c < counts.size(); ++c) { check_result(schedules[c], data[c], counts[c]); }
@@ -104,8 +106,9 @@ void late_chunks(int ranks, bool staged) {
 } // namespace
 
 TEST_CASE("chunks come right however late their flags are raised and seen") {
-    late_chunks(2, false);
-    late_chunks(3, true);
+    late_chunks<false>(2, false);
+    late_chunks<false>(3, true);
+    late_chunks<true>(3, false);
 }
 
 TEST_CASE("lines come right however late their halves are stored and read") {

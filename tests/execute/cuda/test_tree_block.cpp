@@ -64,6 +64,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
     std::vector<std::size_t> counts;
     std::vector<call_shape> shapes;
     std::vector<tree_call<T>> prepared;
+    std::vector<int> pulled;
     data.reserve(static_cast<std::size_t>(calls));
     for (int c = 0; c < calls; ++c) {
         const auto kind = static_cast<collective>(random() % collective_names.size());
@@ -78,7 +79,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
         shapes.push_back(make_shape(schedules.back(), counts.back(), sizeof(T), limits));
         prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
         prepared.back().staged = limits.slots_down;
-        prepared.back().pulled = !limits.slots_down && can_pull(schedules.back()) && random() % 2 == 0;
+        pulled.push_back(!limits.slots_down && can_pull(schedules.back()) && random() % 2 == 0 ? 1 : 0);
     }
     {
         std::vector<std::jthread> streams;
@@ -86,7 +87,11 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
             streams.emplace_back([&, r] {
                 for (std::size_t c = 0; c < prepared.size(); ++c) {
                     const auto& call = prepared[c];
-                    enter(call.staged ? seen_by(call, r) : call, schedules[c], r, shapes[c].blocks);
+                    if (pulled[c] == 1) {
+                        enter<true>(call, schedules[c], r, shapes[c].blocks);
+                    } else {
+                        enter(call.staged ? seen_by(call, r) : call, schedules[c], r, shapes[c].blocks);
+                    }
                 }
             });
         }

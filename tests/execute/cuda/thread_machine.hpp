@@ -173,14 +173,14 @@ void run_blocks(int blocks, int local_ranks, int threads_per_block, const Progra
 }
 
 /// Runs the tree kernel of the ranks in `call.local_ranks[0, local_ranks)`.
-template <class T, class Op, class Schedule>
+template <bool Pulled = false, class T, class Op, class Schedule>
 void run_kernel(const blink::cuda::tree_call<T>& call, const Schedule& schedule, const Op& op, int blocks,
                 int local_ranks, int threads_per_block, traffic* carried = nullptr) {
     run_blocks(
         blocks, local_ranks, threads_per_block,
         [&](const thread_machine& machine, block_state& state) {
-            blink::cuda::tree_block(machine, call, schedule, op, reinterpret_cast<T**>(state.outputs.data()),
-                                    reinterpret_cast<const T**>(state.sources.data()));
+            blink::cuda::tree_block<Pulled>(machine, call, schedule, op, reinterpret_cast<T**>(state.outputs.data()),
+                                            reinterpret_cast<const T**>(state.sources.data()));
         },
         carried);
 }

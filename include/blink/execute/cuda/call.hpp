@@ -73,7 +73,6 @@ struct tree_call : call_frame<T> {
     std::uint16_t slots_per_child;
     std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last for the way down, where used
     bool staged;             ///< results come down through slots of who gets them, never into a peer's output
-    bool pulled;             ///< parents read partial results where they are; not with relays, not staged
 };
 
 /// What a block works on.

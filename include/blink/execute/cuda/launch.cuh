@@ -84,14 +84,14 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
 ///        and `memory` have relay stops too
 /// @param machine what the blocks run on; see `tree_block`
-/// @param pulled see `tree_block`
+/// @tparam Pulled see `tree_block`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
-template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine>
+template <element T, bool Pulled = false, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine>
 void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
-            std::size_t chunk_bytes, const Machine& machine = {}, bool pulled = false) {
+            std::size_t chunk_bytes, const Machine& machine = {}) {
     check_operator(op, s.ranks);
-    const auto kernel = tree_kernel<T, Op, Form, Machine>;
+    const auto kernel = tree_kernel<T, Op, Form, Machine, Pulled>;
     const auto participants = static_cast<int>(memory.flags.size());
     shape_limits limits{memory.blocks == 0 ? memory.tuned.most_blocks : memory.blocks, memory.slot_memory, chunk_bytes,
                         memory.staged || participants > s.ranks, memory.tuned.most_chunk_bytes};
@@ -105,7 +105,6 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     tree_call<T> call = prepare_call(s, shape, in, out);
     call.participants = static_cast<std::uint8_t>(participants);
     call.staged = memory.staged;
-    call.pulled = pulled;
     std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
     std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
     set_deadline(call, memory);

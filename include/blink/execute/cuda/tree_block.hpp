@@ -165,7 +165,7 @@ template <class Context, class T>
 /// The way up: combine, then push to the parent, or at the root store to the outputs.
 /// @param outputs the root's targets: its own output where `own` is 1, and what `readers` read from
 /// @param sources where each child's partial result is: the ring of slots, or the memory of which a pulled call reads
-template <class Context, class Group, class T, class Op, device_schedule Schedule>
+template <bool Pulled, class Context, class Group, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, const Schedule& schedule, T* const* outputs,
                                      int own, const rank_list& readers, const T* const* sources, const Op& op) {
     const tree_call<T>& call = *at.call;
@@ -175,7 +175,9 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         parent == no_rank ? 0 : reduce_children(schedule, at.lane, parent, call.participants).find(at.rank);
     const bool relay = at.is_relay(at.rank);
     block_flags& mine = at.flags_of(at.rank);
-    if (call.pulled && parent != no_rank && children.count == 0) { return offer_input(at, group, parent); }
+    if constexpr (Pulled) {
+        if (parent != no_rank && children.count == 0) { return offer_input(at, group, parent); }
+    }
 
     // This rank is in the call and its slots are empty: children may push. The fence carries over what earlier
     // calls stored there, possibly from other ranks.
@@ -184,12 +186,12 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], flag_value(at.number, 0));
     }
 
-    const bool stores_up = parent != no_rank && !call.pulled; // into a slot of its parent
+    const bool stores_up = !Pulled && parent != no_rank; // into a slot of its parent
     T* const partial = parent == no_rank ? nullptr
                        : stores_up       ? at.slot(parent, place, 0)
                                          : call.out[at.rank] + at.out_begin;
     bool wide = (relay || aligned(call.in[at.rank] + at.in_begin)) && wide_outputs(at, outputs, own, readers);
-    if (call.pulled) {
+    if constexpr (Pulled) {
         wide = wide && aligned(partial);
         for (int i = 0; i < children.count; ++i) { wide = wide && aligned(sources[i]); }
     }
@@ -209,7 +211,7 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
         io.own = relay ? at.slot(at.rank, 0, c) : call.in[at.rank] + at.in_begin + at.chunk_offset(c);
         io.contributor = call.up && !relay ? at.rank : no_contributor;
         io.children = relay ? 0 : children.count; // a relay has one child, and nothing to add to what it sends
-        const std::size_t along = call.pulled ? at.chunk_offset(c) : at.ring_offset(c);
+        const std::size_t along = Pulled ? at.chunk_offset(c) : at.ring_offset(c);
         io.sources = sources;
         io.source_offset = along;
         if (parent != no_rank) {
@@ -225,7 +227,7 @@ BLINK_DEVICE_CODE inline void run_up(const Context& at, const Group& group, cons
             const std::uint64_t value = flag_value(at.number, c + 1);
             at.machine.fence();
             if (group.thread < children.count) {
-                if (call.pulled) { at.carry(children[group.thread], true, c); }
+                if constexpr (Pulled) { at.carry(children[group.thread], true, c); }
                 at.machine.store(&at.flags_of(children[group.thread]).room_granted[at.rank], value);
             } else if (group.thread < children.count + readers.count) {
                 const int reader = readers[group.thread - children.count];
@@ -304,9 +306,10 @@ template <class Machine, class T>
 }
 
 /// The program of every thread of a block.
+/// @tparam Pulled whether parents read partial results where they are; not with relays, not staged
 /// @param outputs memory that the threads of the block share, for `max_ranks` + 1 pointers
 /// @param sources likewise, for `max_ranks`
-template <class Machine, class T, class Op, device_schedule Schedule>
+template <bool Pulled = false, class Machine, class T, class Op, device_schedule Schedule>
 BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call<T>& call, const Schedule& schedule,
                                          const Op& op, T** outputs, const T** sources) {
     const auto at = locate(machine, call);
@@ -333,8 +336,11 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
         call.up && sends_up ? reduce_children(schedule, at.lane, at.rank, call.participants) : rank_list{};
     if (machine.thread() < children.count) {
         const int child = children[machine.thread()];
-        sources[machine.thread()] =
-            call.pulled ? contribution_of(at, schedule, child) : at.slot(at.rank, machine.thread(), 0);
+        if constexpr (Pulled) {
+            sources[machine.thread()] = contribution_of(at, schedule, child);
+        } else {
+            sources[machine.thread()] = at.slot(at.rank, machine.thread(), 0);
+        }
     }
     machine.sync();
 
@@ -342,7 +348,7 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
     // is enough.
     const int threads = machine.threads();
     const bool moves_result = readers.count > 0 || unloads;
-    const bool offers = call.pulled && up_parent != no_rank && children.count == 0;
+    const bool offers = Pulled && up_parent != no_rank && children.count == 0;
     const int up_threads = !sends_up          ? 0
                            : !receives_result ? threads
                            : offers           ? 32
@@ -350,7 +356,7 @@ BLINK_DEVICE_CODE inline void tree_block(const Machine& machine, const tree_call
                                               : threads - 32;
     if (machine.thread() < up_threads) {
         const auto group = machine.make_group(0, 0, up_threads);
-        run_up(at, group, schedule, outputs, is_root ? own : 0, is_root ? readers : rank_list{}, sources, op);
+        run_up<Pulled>(at, group, schedule, outputs, is_root ? own : 0, is_root ? readers : rank_list{}, sources, op);
     } else if (receives_result) {
         const auto group = machine.make_group(1, up_threads, threads - up_threads);
         run_down(at, group, down_parent, readers, outputs, own);
