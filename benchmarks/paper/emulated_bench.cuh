@@ -27,8 +27,11 @@ inline constexpr int calls = 3;
 class bench {
   public:
     bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes)
-        : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size())},
-                 scale_for(ranks.size())),
+        : bench(machine, ranks, bytes, scale_for(ranks.size())) {}
+
+    /// @param scale of every link's rate
+    bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes, double scale)
+        : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size())}, scale),
           in_(group_.make_buffers<float>(bytes / sizeof(float))),
           out_(group_.make_buffers<float>(bytes / sizeof(float))) {
         for (int r = 0; r < group_.size(); ++r) {
@@ -45,20 +48,36 @@ class bench {
     /// @throw blink::error where an element is wrong
     double measure(const blink::schedule& s, const blink::fabric& f, std::size_t bytes) {
         const std::size_t count = bytes / sizeof(float);
-        std::vector<float> ms;
-        for (int i = 0; i <= calls; ++i) {
-            blink::cuda::check(cudaEventRecord(before_, group_.stream(0)), "cudaEventRecord");
-            group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{});
-            blink::cuda::check(cudaEventRecord(after_, group_.stream(0)), "cudaEventRecord");
-            group_.synchronize();
-            if (i == 0) {
-                check(s, count);
-            } else {
-                blink::cuda::check(cudaEventElapsedTime(&ms.emplace_back(), before_, after_), "cudaEventElapsedTime");
-            }
-        }
-        std::ranges::sort(ms);
-        return static_cast<double>(bytes) / (static_cast<double>(ms[ms.size() / 2]) * 1e6) / group_.scale();
+        const auto call = [&] { group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{}); };
+        call();
+        check(s, count);
+        const double ms = median_ms(call);
+        check(s, count);
+        return static_cast<double>(bytes) / (ms * 1e6) / group_.scale();
+    }
+
+    /// Microseconds a call as they pass, where `repeats` calls follow each other in a graph: what the host takes to
+    /// enqueue them does not count. The median of some graphs.
+    /// @throw blink::error where an element is wrong
+    double measure_graph_us(const blink::schedule& s, const blink::fabric& f, std::size_t bytes, int repeats) {
+        const std::size_t count = bytes / sizeof(float);
+        const cudaStream_t stream = group_.stream(0);
+        const auto call = [&] { group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{}); };
+        call();
+        check(s, count);
+        blink::cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+        for (int i = 0; i < repeats; ++i) { call(); }
+        cudaGraph_t graph = nullptr;
+        cudaGraphExec_t ready = nullptr;
+        blink::cuda::check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+        blink::cuda::check(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+        const auto replay = [&] { blink::cuda::check(cudaGraphLaunch(ready, stream), "cudaGraphLaunch"); };
+        replay();
+        const double ms = median_ms(replay);
+        check(s, count);
+        blink::cuda::check(cudaGraphExecDestroy(ready), "cudaGraphExecDestroy");
+        blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+        return ms * 1e3 / repeats;
     }
 
     bench(const bench&) = delete;
@@ -75,7 +94,24 @@ class bench {
         return e;
     }
 
+    /// The median of some runs of `work`, which enqueues on the stream of the ranks.
+    template <class Work>
+    double median_ms(const Work& work) {
+        std::vector<float> ms;
+        for (int i = 0; i < calls; ++i) {
+            blink::cuda::check(cudaEventRecord(before_, group_.stream(0)), "cudaEventRecord");
+            work();
+            blink::cuda::check(cudaEventRecord(after_, group_.stream(0)), "cudaEventRecord");
+            group_.synchronize();
+            blink::cuda::check(cudaEventElapsedTime(&ms.emplace_back(), before_, after_), "cudaEventElapsedTime");
+        }
+        std::ranges::sort(ms);
+        return static_cast<double>(ms[ms.size() / 2]);
+    }
+
+    /// Waits, compares every element of every rank's output, and poisons it.
     void check(const blink::schedule& s, std::size_t count) {
+        group_.synchronize();
         const int n = group_.size();
         const auto expected = static_cast<float>(s.kind == blink::collective::broadcast ? s.root + 1 : n * (n + 1) / 2);
         for (int r = 0; r < n; ++r) {
