@@ -129,8 +129,9 @@ class cuda_group {
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                 if constexpr (cuda::pullable_operator<combiner, T>) {
                     if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned)) {
-                        return cuda::launch<T, true>(entry.made.schedule, entry.form, in, out, count, combine,
-                                                     resources_->devices(), resources_->memory(), chunk_bytes);
+                        return cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine,
+                                               resources_->devices(), resources_->memory(), chunk_bytes,
+                                               cuda::gpu_machine{}, std::true_type{});
                     }
                 }
                 launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);

@@ -19,6 +19,7 @@
 #include <map>
 #include <mutex>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace blink::cuda {
@@ -83,13 +84,12 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
 /// Enqueues one collective on every device. Returns when all kernels are enqueued.
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
 ///        and `memory` have relay stops too
-/// @param machine what the blocks run on; see `tree_block`
-/// @tparam Pulled see `tree_block`
+/// @param machine what the blocks run on; see `tree_block`, as for `pulled`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
-template <element T, bool Pulled = false, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine>
+template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine, bool Pulled = false>
 void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
-            std::size_t chunk_bytes, const Machine& machine = {}) {
+            std::size_t chunk_bytes, const Machine& machine = {}, std::bool_constant<Pulled> /*pulled*/ = {}) {
     check_operator(op, s.ranks);
     const auto kernel = tree_kernel<T, Op, Form, Machine, Pulled>;
     const auto participants = static_cast<int>(memory.flags.size());
