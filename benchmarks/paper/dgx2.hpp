@@ -8,6 +8,7 @@
 #include <blink/plan.hpp>
 #include <blink/topology/machines/nvswitch.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <numeric>
 #include <string>
@@ -51,11 +52,17 @@ struct contender {
     return rings;
 }
 
-/// Those that one GPU can play: a lane needs a block on each of the 16 ranks, and a rank has 16.
+/// Those that one GPU can play: a lane needs a block on each of the 16 ranks, and a rank has 16. The kernel combines
+/// children in ascending order.
 [[nodiscard]] inline std::vector<contender> dgx2_emulated_contenders() {
     std::vector<contender> all = dgx2_contenders();
     all.pop_back();
     all[1].s = one_way(std::move(all[1].s));
+    for (contender& c : all) {
+        for (blink::lane& l : c.s.lanes) {
+            for (blink::role& r : l.roles) { std::sort(r.reduce_from.begin(), r.reduce_from.end()); }
+        }
+    }
     return all;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/execute/cuda/device_schedule.hpp>
 #include <blink/execute/cuda/paced_links.hpp>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/host/executor.hpp>
@@ -49,6 +50,7 @@ TEST_CASE("contenders that one GPU plays fit it at every size") {
     for (const contender& c : all) {
         CAPTURE(c.who);
         CHECK(c.s.ranks <= blink::cuda::max_ranks);
+        CHECK_NOTHROW((void)blink::cuda::to_runtime_schedule(c.s));
         CHECK(c.s.lanes.size() <= static_cast<std::size_t>(blink::cuda::max_lanes));
         for (std::size_t bytes = 1U << 10; bytes <= 1U << 30; bytes *= 2) {
             int blocks = 0;
