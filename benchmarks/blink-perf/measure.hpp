@@ -80,6 +80,12 @@ concept backend = requires(B& b, const job& j, float* to, const float* from, std
     { b.time(j, in, out, call) } -> std::same_as<std::pair<std::vector<double>, std::vector<double>>>;
 };
 
+/// How many of `calls` calls in a row make up sample `i` of `samples`: as many in each, at most one more in some.
+[[nodiscard]] constexpr int calls_in_sample(int calls, int samples, int i) noexcept {
+    const auto before = [&](long long n) { return static_cast<int>(n * calls / samples); };
+    return before(i + 1) - before(i);
+}
+
 /// The addresses of all ranks' buffers.
 template <class Pointer, class Buffers>
 [[nodiscard]] std::vector<Pointer> addresses(const Buffers& buffers) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// The table as JSON, with the keys of nccl-tests and, beside them, medians.
+/// The table as JSON, with the keys of nccl-tests and, beside them, means and every sample, in microseconds.
 #pragma once
 
 #include <blink/core/json.hpp>
@@ -26,7 +26,7 @@ struct summary {
             if (side->samples.empty()) { continue; }
             wrong += side->wrong.value_or(0);
             out_of_bounds += side->out_of_bounds;
-            busbw_sum += algorithm_GBps(r.bytes, mean(side->samples)) * bus_factor(r.what.data);
+            busbw_sum += algorithm_GBps(r.bytes, median(side->samples)) * bus_factor(r.what.data);
             ++sides;
         }
     }
@@ -36,23 +36,34 @@ struct summary {
     [[nodiscard]] bool ok() const { return out_of_bounds_values() == 0; }
 };
 
+[[nodiscard]] inline blink::json::array microseconds(const std::vector<double>& seconds) {
+    blink::json::array list;
+    for (const double s : seconds) { list.emplace_back(s * 1e6); }
+    return list;
+}
+
 [[nodiscard]] inline blink::json::value side_json(const row& r, const outcome& side) {
     if (side.samples.empty()) { return {}; } // there is no such call
-    const double seconds = mean(side.samples);
+    const double seconds = median(side.samples);
     const double algbw = algorithm_GBps(r.bytes, seconds);
     blink::json::value wrong; // null where nothing was checked
     if (side.wrong) { wrong = blink::json::value(*side.wrong); }
     blink::json::object o{
         {"time", seconds * 1e6},
-        {"time_median", median(side.samples) * 1e6},
+        {"time_median", seconds * 1e6},
+        {"time_mean", mean(side.samples) * 1e6},
+        {"time_samples", microseconds(side.samples)},
         {"alg_bw", algbw},
         {"bus_bw", algbw * bus_factor(r.what.data)},
         {"nwrong", std::move(wrong)},
     };
     if (!side.peer_samples.empty()) {
-        o.emplace_back("nccl_time", mean(side.peer_samples) * 1e6);
-        o.emplace_back("nccl_time_median", median(side.peer_samples) * 1e6);
-        o.emplace_back("ratio", mean(side.peer_samples) / seconds);
+        const double peer = median(side.peer_samples);
+        o.emplace_back("nccl_time", peer * 1e6);
+        o.emplace_back("nccl_time_median", peer * 1e6);
+        o.emplace_back("nccl_time_mean", mean(side.peer_samples) * 1e6);
+        o.emplace_back("nccl_time_samples", microseconds(side.peer_samples));
+        o.emplace_back("ratio", peer / seconds);
     }
     return o;
 }

@@ -31,7 +31,8 @@ struct job {
     blink::protocol how = blink::protocol::automatic;
 };
 
-/// What came out of it. A sample is the seconds that one call took, as the mean of calls that were timed together.
+/// What came out of it. A sample is the seconds that one call took, as the mean of calls that were timed together; all
+/// samples of an outcome cover as many calls, or one call more or less, so that their median means something.
 struct outcome {
     std::vector<double> samples;
     std::vector<double> peer_samples; ///< of NCCL, where it was measured in turn

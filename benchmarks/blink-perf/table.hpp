@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Rows as nccl-tests prints them, so that scripts which read its columns read ours.
+/// Rows as nccl-tests prints them, so that scripts which read its columns read ours. Times are medians of the samples.
 #pragma once
 
 #include <blink/core/text.hpp>
@@ -75,14 +75,14 @@ template <class... Args>
         return formatted("  %7s  %6s  %6s  %6s", "N/A", "N/A", "N/A", "N/A") +
                (compare ? formatted("  %9s  %6s", "N/A", "N/A") : "");
     }
-    const double seconds = mean(side.samples);
+    const double seconds = median(side.samples);
     const double algbw = algorithm_GBps(r.bytes, seconds);
     const double busbw = algbw * bus_factor(r.what.data);
     const std::string wrong = side.wrong ? std::to_string(*side.wrong) : "N/A";
     std::string text = formatted("  %7s  %6s  %6s  %6s", fitted(seconds * 1e6, 7).c_str(), fitted(algbw, 6).c_str(),
                                  fitted(busbw, 6).c_str(), wrong.c_str());
     if (compare) {
-        const double peer = mean(side.peer_samples);
+        const double peer = median(side.peer_samples);
         text += formatted("  %9s  %6s", fitted(peer * 1e6, 9).c_str(), fitted(peer / seconds, 6).c_str());
     }
     return text;

@@ -80,6 +80,21 @@ class bench {
         return ms * 1e3 / repeats;
     }
 
+    /// By lane and rank, seconds to the end of one call at full link rates; see `emulated_group::lane_ends`.
+    /// @throw blink::error where an element is wrong
+    std::vector<std::vector<double>> lane_ends(const blink::schedule& s, const blink::fabric& f, std::size_t bytes) {
+        const std::size_t count = bytes / sizeof(float);
+        group_.time_lanes(true);
+        group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{});
+        group_.time_lanes(false);
+        check(s, count);
+        auto ends = group_.lane_ends(s);
+        for (auto& lane : ends) {
+            for (double& end : lane) { end *= group_.scale(); }
+        }
+        return ends;
+    }
+
     bench(const bench&) = delete;
     bench& operator=(const bench&) = delete;
     ~bench() {

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "measure.hpp"
 #include "results_json.hpp"
 #include "table.hpp"
 
@@ -16,7 +18,7 @@ blink_perf::row made_row() {
     r.bytes = 1U << 20;
     r.what.data = {0, blink::collective::allreduce, blink_perf::reduction::sum, 4, 0};
     r.what.count = 1U << 18;
-    r.out_of_place.samples = {1e-4, 3e-4};
+    r.out_of_place.samples = {1e-4, 1e-2, 2e-4};
     r.out_of_place.wrong = 0;
     r.in_place.samples = {1e-4};
     return r;
@@ -40,7 +42,7 @@ TEST_CASE("a row has the thirteen columns of nccl-tests") {
 
 TEST_CASE("a comparison adds two columns a side") {
     blink_perf::row r = made_row();
-    r.out_of_place.peer_samples = {4e-4};
+    r.out_of_place.peer_samples = {4e-4, 3e-4, 7e-3};
     r.in_place.peer_samples = {5e-5};
     const auto w = words(row_text(r, true));
     REQUIRE(w.size() == 17);
@@ -72,6 +74,20 @@ TEST_CASE("medians do not mind one slow call") {
     CHECK(blink_perf::median({9, 1, 2, 4}) == 3);
 }
 
+TEST_CASE("samples share the calls evenly, so that each weighs the same") {
+    for (const int calls : {1, 9, 10, 19, 25, 1000003}) {
+        const int samples = std::min(calls, 10);
+        int all = 0;
+        for (int i = 0; i < samples; ++i) {
+            const int now = blink_perf::calls_in_sample(calls, samples, i);
+            CHECK(now >= calls / samples);
+            CHECK(now <= calls / samples + 1);
+            all += now;
+        }
+        CHECK(all == calls);
+    }
+}
+
 TEST_CASE("one wrong element, or one overwritten guard, fails a run") {
     blink_perf::summary good;
     good.add(made_row());
@@ -97,7 +113,12 @@ TEST_CASE("the JSON has the keys of nccl-tests") {
     const auto& first = o.at("results").as_array().at(0);
     CHECK(first.at("size").as_number() == 1 << 20);
     CHECK(first.at("redop").as_string() == "sum");
-    CHECK(first.at("out_of_place").at("time").as_number() == doctest::Approx(200));
+    const auto& side = first.at("out_of_place");
+    CHECK(side.at("time").as_number() == doctest::Approx(200));
+    CHECK(side.at("time_median").as_number() == doctest::Approx(200));
+    CHECK(side.at("time_mean").as_number() == doctest::Approx(10300.0 / 3));
+    REQUIRE(side.at("time_samples").as_array().size() == 3);
+    CHECK(side.at("time_samples").as_array()[1].as_number() == doctest::Approx(10000));
     CHECK(first.at("out_of_place").at("nwrong").as_number() == 0);
     CHECK(first.at("in_place").at("nwrong").is_null());
     CHECK(o.at("average_bus_bandwidth").at("okay").as_bool());

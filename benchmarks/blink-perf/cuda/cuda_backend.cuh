@@ -140,11 +140,11 @@ class gpu_backend {
     template <class Call, class PeerCall>
     std::pair<samples, samples> time_stream(const job& j, const Call& call, const PeerCall& peer_call) {
         stopwatch watch(group_.device(0), group_.stream(0));
-        const int together = peer_ ? 1 : std::max(1, j.iterations / most_samples);
+        const int samples_taken = peer_ ? j.iterations : std::min(j.iterations, most_samples);
         std::vector<std::pair<std::size_t, int>> own; // mark before the calls, and how many they are
         std::size_t last = watch.mark();
-        for (int done = 0; done < j.iterations; done += together) {
-            const int now = std::min(together, j.iterations - done);
+        for (int sample = 0; sample < samples_taken; ++sample) {
+            const int now = calls_in_sample(j.iterations, samples_taken, sample);
             own.emplace_back(last, now);
             for (int i = 0; i < now; ++i) { call(); }
             last = watch.mark();

@@ -6,6 +6,7 @@
 
 #include <blink/communicator/cuda_group.cuh>
 #include <blink/core/error.hpp>
+#include <blink/execute/cuda/lane_ends.hpp>
 #include <blink/execute/cuda/paced_links.hpp>
 #include <blink/execute/cuda/paced_machine.cuh>
 #include <blink/schedule/schedule.hpp>
@@ -19,6 +20,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace blink {
 
@@ -82,7 +84,30 @@ class emulated_group : private cuda_group {
                               std::to_string(size()));
         }
         if (find(s) == nullptr) { verify(s); }
-        run_paced<T>(s, paced_for(s, f), nullptr, in, out, count, op, choices);
+        paced& over = paced_for(s, f);
+        if (times_lanes_) { over.machine.links.ends = cleared_ends(over); }
+        run_paced<T>(s, over, nullptr, in, out, count, op, choices);
+    }
+
+    /// Whether calls of `run_schedule` from now on stamp when each of their lanes ends.
+    void time_lanes(bool on) noexcept { times_lanes_ = on; }
+
+    /// By lane and rank, seconds of the GPU's clock from the first chunk of the last timed call of `s` that asked for a
+    /// link to the last one that came to the rank or, on the way up, from it. 0 where none did. Waits for what was
+    /// enqueued.
+    /// @throw usage_error where `s` has not been run and timed; as `synchronize`
+    [[nodiscard]] std::vector<std::vector<double>> lane_ends(const schedule& s) {
+        synchronize();
+        const paced* known = find(s);
+        if (known == nullptr || known->ends == nullptr) {
+            throw usage_error("emulated_group: lane_ends of a schedule that has not been run and timed");
+        }
+        const cuda::device_scope current(device(0));
+        std::vector<unsigned long long> words(cuda::lane_end_words(s.lanes.size(), s.ranks));
+        cuda::check(cudaMemcpy(words.data(), known->ends.get(), words.size() * sizeof(unsigned long long),
+                               cudaMemcpyDeviceToHost),
+                    "cudaMemcpy");
+        return cuda::lane_ends(words, s.lanes.size(), s.ranks);
     }
 
   private:
@@ -92,6 +117,7 @@ class emulated_group : private cuda_group {
         cuda::runtime_schedule form;
         cuda::paced_machine machine;
         std::shared_ptr<void> memory;
+        std::shared_ptr<void> ends; ///< record of its lanes; null until it is timed
     };
 
     template <class T, class Op>
@@ -114,16 +140,34 @@ class emulated_group : private cuda_group {
         }
     }
 
-    [[nodiscard]] const paced* find(const schedule& s) const {
+    [[nodiscard]] paced* find(const schedule& s) {
         const auto known = std::ranges::find(paced_, s, &paced::of);
         return known == paced_.end() ? nullptr : &*known;
     }
 
-    const paced& paced_for(const schedule& s, const fabric& f) {
-        if (const paced* known = find(s)) { return *known; }
-        paced entry{s, cuda::to_runtime_schedule(s), {}, nullptr};
+    /// Without a record of lanes, which a call has to ask for.
+    paced& paced_for(const schedule& s, const fabric& f) {
+        if (paced* const known = find(s)) {
+            known->machine.links.ends = nullptr;
+            return *known;
+        }
+        paced entry{s, cuda::to_runtime_schedule(s), {}, nullptr, nullptr};
         place(cuda::pace(s, f, scale_), entry);
         return paced_.emplace_back(std::move(entry));
+    }
+
+    /// The record of the lanes, made on first use; emptied in the order of the stream.
+    unsigned long long* cleared_ends(paced& entry) {
+        const cuda::device_scope current(device(0));
+        const std::size_t bytes =
+            cuda::lane_end_words(entry.of.lanes.size(), entry.of.ranks) * sizeof(unsigned long long);
+        if (entry.ends == nullptr) {
+            void* memory = nullptr;
+            cuda::check(cudaMalloc(&memory, bytes), "cudaMalloc");
+            entry.ends = std::shared_ptr<void>(memory, [](void* m) { (void)cudaFree(m); });
+        }
+        cuda::check(cudaMemsetAsync(entry.ends.get(), 0, bytes, stream(0)), "cudaMemsetAsync");
+        return static_cast<unsigned long long*>(entry.ends.get());
     }
 
     /// Copies the links to the device: free_at, ns_per_byte, routes in one allocation.
@@ -146,6 +190,7 @@ class emulated_group : private cuda_group {
     }
 
     double scale_;
+    bool times_lanes_ = false;
     std::list<paced> paced_;
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/execute/cuda/gpu_machine.cuh>
+#include <blink/execute/cuda/lane_ends.hpp>
 #include <blink/execute/cuda/paced_links.hpp>
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct paced_links {
     const double* ns_per_byte = nullptr;
     const paced_route* routes = nullptr;
     int ranks = 0;
+    unsigned long long* ends = nullptr; ///< record of `lane_ends`; null: none is kept
 };
 
 /// `gpu_machine` over paced links. The data are stored as fast as the GPU can; the flag behind them waits.
@@ -34,9 +36,20 @@ struct paced_machine : gpu_machine {
         }
         end += std::uint64_t{route.latency_ns} * ticks_per_ns;
         while (ticks() < end) { __nanosleep(20); }
+        if (links.ends != nullptr) {
+            // On the way up a chunk of the child's comes to its parent; it is entered under the child all the same.
+            stamp_lane(links.ends, lane, child, links.ranks, now / ticks_per_ns, now_ns(), raise_word{});
+        }
     }
 
   private:
+    /// Looks before it writes, since most stamps of the earliest time are late.
+    struct raise_word {
+        __device__ void operator()(unsigned long long* word, unsigned long long value) const {
+            if (*static_cast<volatile unsigned long long*>(word) < value) { atomicMax(word, value); }
+        }
+    };
+
     static constexpr std::uint64_t ticks_per_ns = 8; // short chunks on fast links take few nanoseconds
 
     [[nodiscard]] static __device__ std::uint64_t ticks() { return now_ns() * ticks_per_ns; }
