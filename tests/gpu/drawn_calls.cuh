@@ -4,11 +4,14 @@
 /// Calls of random collectives, sizes, roots, placements, chunks and protocols, each judged by a kernel behind it.
 #pragma once
 
+#include <blink/communicator/cuda_exchange.cuh>
 #include <blink/communicator/cuda_group.cuh>
+#include <blink/schedule/exchange.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -40,11 +43,15 @@ struct drawn_call {
     int ranks, root;
     std::size_t count;
     std::uint64_t seed;
-    bool takes_most; ///< the operator is max, not sum
+    bool takes_most;    ///< the operator is max, not sum
+    bool swaps = false; ///< it is an AllToAll of `count` elements a pair, whatever its kind
 };
 
 template <class T>
 __device__ T expected(const drawn_call& c, int rank, std::uint64_t i) {
+    if (c.swaps) {
+        return value_of<T>(c.seed, static_cast<int>(i / c.count), static_cast<unsigned>(rank) * c.count + i % c.count);
+    }
     if (c.kind == blink::collective::broadcast) { return value_of<T>(c.seed, c.root, i); }
     if (c.kind == blink::collective::allgather) {
         return value_of<T>(c.seed, static_cast<int>(i / c.count), i % c.count);
@@ -138,6 +145,31 @@ class caller {
             on(r, [&](cudaStream_t s) {
                 judge_call<T><<<64, 256, 0, s>>>(c, r, out[static_cast<std::size_t>(r)], out_count,
                                                  in_place && in_count > out_count, counts_[r]);
+            });
+        }
+    }
+
+    /// An AllToAll, which has the flags of the trees.
+    template <class T>
+    void swap() {
+        drawn_call c{blink::collective::allreduce, group_.size(), 0, 0, random_(), false, true};
+        c.count = below((most_bytes >> below(20)) / sizeof(T) / static_cast<std::size_t>(c.ranks)) + 1;
+        const std::size_t all = c.count * static_cast<std::size_t>(c.ranks);
+        std::vector<const T*> in;
+        std::vector<T*> out;
+        for (int r = 0; r < c.ranks; ++r) {
+            T* const from = reinterpret_cast<T*>(memory_[0][r] + margin) + below(4);
+            out.push_back(reinterpret_cast<T*>(memory_[1][r] + margin) + below(4));
+            in.push_back(from);
+            on(r, [&](cudaStream_t s) {
+                blink::cuda::check(cudaMemsetAsync(memory_[1][r], filler, room, s), "cudaMemsetAsync");
+                fill_input<<<64, 256, 0, s>>>(from, all, c.seed, r);
+            });
+        }
+        group_.run<T>(blink::make_alltoall(c.ranks, c.count), std::span<const T* const>(in), std::span<T* const>(out));
+        for (int r = 0; r < c.ranks; ++r) {
+            on(r, [&](cudaStream_t s) {
+                judge_call<T><<<64, 256, 0, s>>>(c, r, out[static_cast<std::size_t>(r)], all, false, counts_[r]);
             });
         }
     }

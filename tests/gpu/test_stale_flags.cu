@@ -52,16 +52,18 @@ class old_group : public blink::cuda_group {
 /// So few calls before numbers need a 33rd bit that every block gets beyond it.
 constexpr std::uint64_t nearly_all = (std::uint64_t{1} << 32) - 8;
 
-/// A call of a drawn type and operator.
+/// A collective of a drawn type and operator, or an exchange.
 template <class Random>
 void draw(gpu_test::caller& from, Random& turns) {
-    switch (turns() % 3) {
+    switch (turns() % 4) {
     case 0:
         return from.call<float>(blink::sum{});
     case 1:
         return from.call<std::uint8_t>(blink::max{});
-    default:
+    case 2:
         return from.call<double>(blink::sum{});
+    default:
+        return from.swap<float>();
     }
 }
 
