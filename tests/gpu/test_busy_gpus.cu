@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -26,11 +27,11 @@ double milliseconds_since(clock_type::time_point start) {
     return std::chrono::duration<double, std::milli>(clock_type::now() - start).count();
 }
 
-/// Says that each block is there, and stays for `ns`, or until `leave` is set.
-__global__ void stay(unsigned* there, const volatile unsigned* leave, std::uint64_t ns) {
+/// Each block says that it is there, in a word of its own, and stays for `ns`, or until `leave` is set.
+__global__ void stay(volatile unsigned* there, const volatile unsigned* leave, std::uint64_t ns) {
     if (threadIdx.x != 0) { return; }
     const std::uint64_t start = blink::cuda::gpu_machine::now_ns();
-    atomicAdd_system(there, 1U);
+    there[blockIdx.x] = 1;
     while (blink::cuda::gpu_machine::now_ns() - start < ns && *leave == 0) {}
 }
 
@@ -41,13 +42,24 @@ class occupant {
     /// @param stream where it stays; null: on one of its own
     explicit occupant(int device, cudaStream_t stream = nullptr) : device_(device), stream_(stream) {
         const blink::cuda::device_scope current(device);
-        check(cudaHostAlloc(&words_, 2 * sizeof(unsigned), cudaHostAllocPortable | cudaHostAllocMapped));
-        words_[0] = words_[1] = 0;
+        check(
+            cudaHostAlloc(&words_, (most_blocks + 1) * sizeof(unsigned), cudaHostAllocPortable | cudaHostAllocMapped));
+        std::fill_n(words_, most_blocks + 1, 0U);
         if (stream == nullptr) {
             check(cudaStreamCreateWithFlags(&own_stream_, cudaStreamNonBlocking));
             stream_ = own_stream_;
         }
     }
+
+    ~occupant() {
+        open();
+        const blink::cuda::device_scope current(device_);
+        (void)cudaDeviceSynchronize();
+        if (own_stream_ != nullptr) { (void)cudaStreamDestroy(own_stream_); }
+        (void)cudaFreeHost(words_);
+    }
+    occupant(const occupant&) = delete;
+    occupant& operator=(const occupant&) = delete;
 
     /// @param spared multiprocessors that stay free; each other one is filled by a block that takes all shared memory
     void fill(int spared, std::chrono::nanoseconds time) {
@@ -62,32 +74,26 @@ class occupant {
 
     /// What follows on the stream waits until `open`, 5 s at most.
     void close() { start(1, 0, std::chrono::seconds(5)); }
-    void open() { *static_cast<volatile unsigned*>(words_ + 1) = 1; }
-
-    ~occupant() {
-        open();
-        const blink::cuda::device_scope current(device_);
-        (void)cudaDeviceSynchronize();
-        if (own_stream_ != nullptr) { (void)cudaStreamDestroy(own_stream_); }
-        (void)cudaFreeHost(words_);
-    }
-    occupant(const occupant&) = delete;
-    occupant& operator=(const occupant&) = delete;
+    void open() { *static_cast<volatile unsigned*>(words_) = 1; }
 
     /// Whether all blocks run, after a while.
     [[nodiscard]] bool in_place() const {
         const auto start = clock_type::now();
-        while (*static_cast<volatile unsigned*>(words_) < blocks_) {
-            if (milliseconds_since(start) > 2000) { return false; }
+        for (unsigned block = 0; block < blocks_; ++block) {
+            while (static_cast<volatile unsigned*>(words_)[1 + block] == 0) {
+                if (milliseconds_since(start) > 2000) { return false; }
+            }
         }
         return true;
     }
 
   private:
+    static constexpr unsigned most_blocks = 1024;
+
     void start(unsigned blocks, std::size_t shared, std::chrono::nanoseconds time) {
         const blink::cuda::device_scope current(device_);
-        blocks_ = blocks;
-        stay<<<blocks, 32, shared, stream_>>>(words_, words_ + 1, static_cast<std::uint64_t>(time.count()));
+        blocks_ = std::min(blocks, most_blocks);
+        stay<<<blocks_, 32, shared, stream_>>>(words_ + 1, words_, static_cast<std::uint64_t>(time.count()));
         check(cudaGetLastError());
     }
 
@@ -95,7 +101,7 @@ class occupant {
 
     int device_;
     unsigned blocks_ = 0;
-    unsigned* words_ = nullptr; ///< in host memory: blocks that are there; whether to leave
+    unsigned* words_ = nullptr; ///< in host memory: whether to leave; behind it, by block, who is there
     cudaStream_t stream_ = nullptr;
     cudaStream_t own_stream_ = nullptr;
 };
