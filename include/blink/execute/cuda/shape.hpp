@@ -131,7 +131,7 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
         const std::size_t chosen =
             limits.chunk_bytes != 0
-                ? limits.chunk_bytes
+                ? std::max(limits.chunk_bytes, least_chunk_bytes(bytes))
                 : std::clamp(block_bytes / 16, std::min<std::size_t>(8u << 10, limits.most_chunk_bytes),
                              limits.most_chunk_bytes);
         const std::size_t fitting =
