@@ -21,11 +21,9 @@
 
 namespace blink::cuda {
 
-/// Rows of a batch in long calls: as many as keep a link busy, and stay in registers.
+/// Rows of a batch in long calls.
 template <class T>
-inline constexpr int batch_rows = unit_cells<T> > 1 ? 1
-                                  : sizeof(T) == 1  ? 2
-                                                    : 4;
+inline constexpr int batch_rows = unit_cells<T> > 1 ? 1 : 2;
 
 /// Calls `step(row that begins, row that ends)` with `N` rows at a time, `rows` where there is none: what ends is one
 /// batch behind what begins. Stops where it returns false.
@@ -62,25 +60,27 @@ class tree_walk {
 
     template <int N>
     BLINK_DEVICE_CODE bool run() {
+        batch<T, N> own{};
+        if (begins_ && at_.rows > 0) { own = at_.template input<N>(0); }
         return in_batches<N>(at_.rows, [&](std::uint32_t begins, std::uint32_t ends) {
-            return (begins >= at_.rows || !begins_ || begin<N>(begins)) &&
-                   (ends >= at_.rows || receive_from_.count == 0 || end<N>(ends));
+            if (begins_ && begins < at_.rows) {
+                const batch<T, N> now = own;
+                if (begins + N < at_.rows) { own = at_.template input<N>(begins + N); } // on its way meanwhile
+                if (!begin<N>(begins, now)) { return false; }
+            }
+            return ends >= at_.rows || receive_from_.count == 0 || end<N>(ends);
         });
     }
 
-    BLINK_DEVICE_CODE void enter() {
-        at_.enter(reduce_to_, readers_);
-        if (!begins_) { at_.greet(); }
-    }
+    BLINK_DEVICE_CODE void enter() { at_.enter({reduce_to_, children_}, {readers_, receive_from_}); }
 
   private:
     /// Contributions on their way up, at the root also the result on its way down.
     template <int N>
-    BLINK_DEVICE_CODE bool begin(std::uint32_t row) {
-        batch<T, N> result = at_.template input<N>(row); // as it is, where nothing is combined
-        if (row == 0) { at_.greet(); }
+    BLINK_DEVICE_CODE bool begin(std::uint32_t row, const batch<T, N>& own) {
+        batch<T, N> result = own; // as it is, where nothing is combined
         if (at_.call->up) {
-            auto total = contribution(op_, result, at_.rank);
+            auto total = contribution(op_, own, at_.rank);
             BLINK_NO_UNROLL
             for (int c = 0; c < children_.count; ++c) {
                 batch<T, N> partial;
@@ -126,17 +126,19 @@ class all_pairs_walk {
         }
     }
 
-    BLINK_DEVICE_CODE void enter() { at_.enter(others_, rank_list{}); }
+    BLINK_DEVICE_CODE void enter() { at_.enter({others_, others_}, {}); }
 
     template <int N>
     BLINK_DEVICE_CODE bool run() {
         batch<T, N> before{};
+        batch<T, N> next{};
+        if (at_.rows > 0) { next = at_.template input<N>(0); }
         return in_batches<N>(at_.rows, [&](std::uint32_t begins, std::uint32_t ends) {
-            batch<T, N> own{};
+            batch<T, N> own = next;
             if (begins < at_.rows) {
+                if (begins + N < at_.rows) { next = at_.template input<N>(begins + N); } // on its way meanwhile
                 // What is added here has to be what the others get.
-                own = settled(rounded(contribution(op_, at_.template input<N>(begins), at_.rank)));
-                if (begins == 0) { at_.greet(); }
+                own = settled(rounded(contribution(op_, own, at_.rank)));
                 if (!at_.send(others_, way::up, begins, own)) { return false; }
             }
             if (ends < at_.rows && !end(ends, before)) { return false; }
@@ -178,7 +180,10 @@ BLINK_DEVICE_CODE inline void stream_block(const Machine& machine, const stream_
     const auto run = [&](auto walk) {
         walk.enter();
         constexpr int many = batch_rows<T>;
-        if (at.rows <= 1 || many == 1 ? walk.template run<1>() : walk.template run<many>()) { at.leave(); }
+        if (at.rows <= 1 || many == 1 ? walk.template run<1>() : walk.template run<many>()) {
+            at.greet();
+            at.leave();
+        }
     };
     if constexpr (Straight) {
         run(all_pairs_walk<Machine, T, Op>(at, op));

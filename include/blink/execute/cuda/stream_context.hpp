@@ -57,26 +57,35 @@ class stream_context {
         first_ring_ = std::size_t{stream * static_cast<unsigned>(c.ranks - 1)} * ring_bytes(Machine::team_threads);
     }
 
-    /// Begins the call. What is read here is not waited for until it is needed.
-    /// @param up, down whom this team writes to
-    BLINK_DEVICE_CODE void enter(const rank_list& up, const rank_list& down) {
-        BLINK_NO_UNROLL
-        for (int r = 0; r < call->ranks; ++r) { machine_.have(call->rings[r], call->flags[r]); }
-        machine_.have(in_, out_);
+    /// Whom this team meets on one way.
+    struct neighbours {
+        rank_list readers; ///< that it sends to
+        rank_list writers; ///< that it takes from
+    };
+
+    /// Begins the call. All that can be known before the kernel's turn is known then, since a short call takes as long
+    /// as it is to the last store to another GPU, and a trip there and back. What is read here is not waited for.
+    BLINK_DEVICE_CODE void enter(const neighbours& up, const neighbours& down) {
+        std::uint64_t* const position = &call->flags[rank][machine_.block()].position[team_];
+        const int other = thread_ / 2;
+        if (other < call->ranks && other != rank) { greeted_ = told(other, static_cast<way>(thread_ & 1)); }
+        const auto meet = [&](way on, const neighbours& with) {
+            met& m = met_[static_cast<int>(on)];
+            if (with.readers.count > 0) { m.reads = ring_at(with.readers[0], rank, on).begin; }
+            if (with.writers.count > 0) { m.writes = ring_at(rank, with.writers[0], on).begin; }
+            m.reader = with.readers.count > 0 ? with.readers[0] : no_rank;
+            m.writer = with.writers.count > 0 ? with.writers[0] : no_rank;
+            if (thread_ < with.readers.count) { m.emptied = emptied(on, with.readers[thread_]); }
+            machine_.have(m.reads, m.writes, m.emptied);
+        };
+        meet(way::up, up);
+        meet(way::down, down);
+        machine_.have(position, greeted_);
         machine_.take_turn();
         if (rows == 0) { return; }
-        begin_ = machine_.peek(&call->flags[rank][machine_.block()].position[team_]);
-        if (thread_ < up.count) { room_[0] = machine_.peek(emptied(way::up, up[thread_])); }
-        if (thread_ < down.count) { room_[1] = machine_.peek(emptied(way::down, down[thread_])); }
-    }
-
-    /// Tells all others that the rows of earlier calls are empty here. Comes before anything that waits for others, who
-    /// may wait for this; behind the first loads, so that they are on their way meanwhile.
-    BLINK_DEVICE_CODE void greet() const {
-        if (rows == 0) { return; }
-        BLINK_NO_UNROLL
-        for (int i = thread_; i < 2 * call->ranks; i += Machine::team_threads) {
-            if (i / 2 != rank) { announce(i / 2, static_cast<way>(i & 1), begin_); }
+        begin_ = machine_.peek(position);
+        for (met& m : met_) {
+            if (m.emptied != nullptr) { m.room = machine_.peek(m.emptied); }
         }
     }
 
@@ -124,27 +133,10 @@ class stream_context {
         }
     }
 
-    /// Waits until all `readers` have emptied the places of the rows from `row` on. False after the deadline.
-    template <int N>
-    [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_room(const rank_list& readers, way on, std::uint32_t row) {
-        if (readers.count == 0) { return true; }
-        const std::uint32_t end = row + N < rows ? row + N : rows;
-        const std::uint64_t last = begin_ + std::uint64_t{end} * cells;
-        std::uint64_t& seen = room_[static_cast<int>(on)];
-        bool ok = true;
-        if (thread_ < readers.count && seen + ring_rows < last) {
-            const int reader = readers[thread_];
-            ok = wait_until(
-                machine_, *call, [&] { return (seen = machine_.load(emptied(on, reader))) + ring_rows >= last; },
-                [&] { return missed(awaited::room, reader, row); });
-        }
-        return machine_.team_all(ok);
-    }
-
     /// Sends the rows from `row` on to `reader`, who has room.
     template <int N>
     BLINK_DEVICE_CODE void send(int reader, way on, std::uint32_t row, const batch<T, N>& x) const {
-        const ring to = ring_at(reader, rank, on);
+        const ring to = sent_to(reader, on);
         BLINK_UNROLL
         for (int i = 0; i < N; ++i) {
             if (row + static_cast<unsigned>(i) >= own_rows_) { continue; }
@@ -163,16 +155,34 @@ class stream_context {
     template <int N>
     [[nodiscard]] BLINK_DEVICE_CODE bool send(const rank_list& readers, way on, std::uint32_t row,
                                               const batch<T, N>& x) {
-        if (!wait_for_room<N>(readers, on, row)) { return false; }
+        if (readers.count == 0) { return true; }
+        const std::uint32_t end = row + N < rows ? row + N : rows;
+        const std::uint64_t last = begin_ + std::uint64_t{end} * cells;
+        if (!machine_.team_all(met_[static_cast<int>(on)].room + ring_rows >= last || thread_ >= readers.count)) {
+            if (!wait_for_room(readers, on, last, row)) { return false; }
+        }
         BLINK_NO_UNROLL
         for (int r = 0; r < readers.count; ++r) { send(readers[r], on, row, x); }
         return true;
     }
 
+    /// Tells all others, once, that the rows of earlier calls are empty here. Comes before anything that waits for
+    /// others, who may wait for this; but behind what can be sent without waiting.
+    BLINK_DEVICE_CODE void greet() {
+        if (has_greeted_ || rows == 0) { return; }
+        has_greeted_ = true;
+        if (greeted_ != nullptr) { machine_.store(greeted_, begin_); }
+        BLINK_NO_UNROLL
+        for (int i = thread_ + Machine::team_threads; i < 2 * call->ranks; i += Machine::team_threads) {
+            if (i / 2 != rank) { machine_.store(told(i / 2, static_cast<way>(i & 1)), begin_); }
+        }
+    }
+
     /// Takes the rows from `row` on of `writer`, and empties their cells. False after the deadline.
     template <int N>
-    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int writer, way on, std::uint32_t row, batch<T, N>& x) const {
-        const ring from = ring_at(rank, writer, on);
+    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int writer, way on, std::uint32_t row, batch<T, N>& x) {
+        greet();
+        const ring from = taken_from(writer, on);
         unit_in_cells<T> y[N];
         const auto here = [&] {
             bool all = true;
@@ -218,7 +228,7 @@ class stream_context {
         machine_.team_sync();
         if (thread_ < writers.count) {
             machine_.fence();
-            announce(writers[thread_], on, begin_ + after);
+            machine_.store(told(writers[thread_], on), begin_ + after);
         }
     }
 
@@ -248,13 +258,38 @@ class stream_context {
         return {call->rings[owner] + begin, Machine::team_threads};
     }
 
-    /// Where `reader` tells this rank how far it has emptied its rings.
+    [[nodiscard]] BLINK_DEVICE_CODE ring sent_to(int reader, way on) const {
+        const met& m = met_[static_cast<int>(on)];
+        return reader == m.reader ? ring{m.reads, Machine::team_threads} : ring_at(reader, rank, on);
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE ring taken_from(int writer, way on) const {
+        const met& m = met_[static_cast<int>(on)];
+        return writer == m.writer ? ring{m.writes, Machine::team_threads} : ring_at(rank, writer, on);
+    }
+
+    /// Where `reader` tells this rank how far it has emptied its ring.
     [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t* emptied(way on, int reader) const {
         return &call->flags[rank][machine_.block()].emptied[static_cast<int>(on)][reader][team_];
     }
 
-    BLINK_DEVICE_CODE void announce(int writer, way on, std::uint64_t up_to) const {
-        machine_.store(&call->flags[writer][machine_.block()].emptied[static_cast<int>(on)][rank][team_], up_to);
+    /// Where this rank tells that to `writer`.
+    [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t* told(int writer, way on) const {
+        return &call->flags[writer][machine_.block()].emptied[static_cast<int>(on)][rank][team_];
+    }
+
+    /// Waits until all `readers` have emptied all places before position `last` that they had a ring earlier. False
+    /// after the deadline.
+    [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_room(const rank_list& readers, way on, std::uint64_t last,
+                                                       std::uint32_t row) {
+        greet();
+        met& m = met_[static_cast<int>(on)];
+        bool ok = true;
+        if (thread_ < readers.count) {
+            ok = wait_until(
+                machine_, *call, [&] { return (m.room = machine_.load(m.emptied)) + ring_rows >= last; },
+                [&] { return missed(awaited::room, readers[thread_], row); });
+        }
+        return machine_.team_all(ok);
     }
 
     [[nodiscard]] BLINK_DEVICE_CODE fault missed(awaited what, int peer, std::uint32_t row) const {
@@ -273,7 +308,19 @@ class stream_context {
     std::size_t step_ = 0;       ///< elements from row to row
     std::size_t first_ring_ = 0; ///< of this team, in the rings of any rank
     std::uint64_t begin_ = 0;    ///< rows of cells in earlier calls
-    std::uint64_t room_[2] = {}; ///< by way: how far this thread's reader has emptied its ring, as last seen
+
+    /// What is known of those whom this team meets on one way.
+    struct met {
+        std::byte* reads = nullptr;  ///< the ring at the first reader
+        std::byte* writes = nullptr; ///< that of the first writer at this rank
+        int reader = no_rank;
+        int writer = no_rank;
+        std::uint64_t* emptied = nullptr; ///< of this thread's reader
+        std::uint64_t room = 0;           ///< what was last seen there
+    };
+    met met_[2];
+    std::uint64_t* greeted_ = nullptr; ///< where this thread tells what is empty
+    bool has_greeted_ = false;
 };
 
 } // namespace blink::cuda
