@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "pattern.hpp"
-#include "processes.hpp"
 
 namespace blink_perf {
 
 struct options;
+struct seat;
 
 /// One measurement: a collective of `count` elements, out of place or in place.
 struct job {

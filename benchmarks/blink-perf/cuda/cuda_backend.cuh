@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "../company.hpp"
 #include "../measure.hpp"
 #include "gpu_clock.hpp"
 #include "process_ranks.cuh"

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "../ceiling.hpp"
+#include "../company.hpp"
 #include "../group_choice.hpp"
 #include "../session.hpp"
 #include "cuda_backend.cuh"

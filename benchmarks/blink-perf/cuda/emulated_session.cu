@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/communicator/emulated_group.cuh>
 
+#include "../company.hpp"
 #include "../group_choice.hpp"
 #include "../session.hpp"
 #include "cuda_backend.cuh"

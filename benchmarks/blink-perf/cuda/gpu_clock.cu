@@ -4,6 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "../company.hpp"
+#include "../nccl/nccl_ranks.hpp"
+#include "../nccl/nccl_windows.hpp"
 #include "../samples.hpp"
 #include "gpu_clock.hpp"
 #include "stopwatch.cuh"
@@ -16,6 +19,8 @@ gpu_clock::gpu_clock(std::vector<driven_rank> here, int size, const company& oth
         if (streams_.empty() || streams_.back().stream != r.stream) { streams_.push_back(r); }
     }
 }
+
+gpu_clock::~gpu_clock() = default;
 
 void gpu_clock::compare_with_nccl(bool windows, std::size_t bytes) {
     nccl_ = std::make_unique<nccl_ranks>(here_, size_, others_);

@@ -11,13 +11,15 @@
 #include <string>
 #include <vector>
 
-#include "../company.hpp"
+#include "../driven_rank.hpp"
 #include "../layout.hpp"
-#include "../nccl/nccl_ranks.hpp"
-#include "../nccl/nccl_windows.hpp"
 #include "../session.hpp"
 
 namespace blink_perf {
+
+class company;
+class nccl_ranks;
+class nccl_windows;
 
 class gpu_clock {
   public:
@@ -25,6 +27,9 @@ class gpu_clock {
     /// @param synchronize waits for all that they were told, and throws what went wrong
     /// @param others outlives the clock
     gpu_clock(std::vector<driven_rank> here, int size, const company& others, std::function<void()> synchronize);
+    ~gpu_clock();
+    gpu_clock(const gpu_clock&) = delete;
+    gpu_clock& operator=(const gpu_clock&) = delete;
 
     /// Measures NCCL in turn from now on.
     /// @param windows also with buffers of `bytes` in symmetric windows, where NCCL has them

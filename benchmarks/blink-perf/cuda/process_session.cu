@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "../ceiling.hpp"
+#include "../company.hpp"
 #include "../group_choice.hpp"
+#include "../processes.hpp"
 #include "../session.hpp"
 #include "cuda_backend.cuh"
 

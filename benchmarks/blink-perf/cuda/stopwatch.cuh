@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "../nccl/nccl_ranks.hpp"
+#include "../driven_rank.hpp"
 
 namespace blink_perf {
 

@@ -14,19 +14,13 @@
 #include <vector>
 
 #include "../company.hpp"
+#include "../driven_rank.hpp"
 #include "../exchange_of.hpp"
 #include "../layout.hpp"
 #include "../session.hpp"
 #include "nccl_library.hpp"
 
 namespace blink_perf {
-
-/// A rank that this process drives.
-struct driven_rank {
-    int rank = 0;
-    int device = 0;
-    cudaStream_t stream = nullptr;
-};
 
 class nccl_ranks {
   public:

@@ -30,16 +30,9 @@ class nccl_windows {
             make((bytes + alignment - 1) / alignment * alignment, others);
         }
         agree(others);
+        if (!why_not_.empty()) { release(); }
     }
-    ~nccl_windows() {
-        for (const window& w : windows_) {
-            const blink::cuda::device_scope current(nccl_.here()[w.place].device);
-            if (w.registered != nullptr) {
-                (void)nccl_.library().window_deregister(nccl_.communicators()[w.place], w.registered);
-            }
-            if (w.memory != nullptr) { (void)nccl_.library().memory_free(w.memory); }
-        }
-    }
+    ~nccl_windows() { release(); }
     nccl_windows(const nccl_windows&) = delete;
     nccl_windows& operator=(const nccl_windows&) = delete;
 
@@ -72,6 +65,17 @@ class nccl_windows {
         char* memory = nullptr;
         nccl_window registered = nullptr;
     };
+
+    void release() noexcept {
+        for (const window& w : windows_) {
+            const blink::cuda::device_scope current(nccl_.here()[w.place].device);
+            if (w.registered != nullptr) {
+                (void)nccl_.library().window_deregister(nccl_.communicators()[w.place], w.registered);
+            }
+            if (w.memory != nullptr) { (void)nccl_.library().memory_free(w.memory); }
+        }
+        windows_.clear();
+    }
 
     /// Registering waits for the other ranks, so all of them have to have their memory first.
     void make(std::size_t bytes, const company& others) {
