@@ -9,8 +9,10 @@
 A marker is a line `<!-- measured: NAME -->`, its end `<!-- end of NAME -->`. A part of which nothing was measured is
 empty.
 """
+import collections
 import pathlib
 import re
+import statistics
 import sys
 
 import figure
@@ -35,11 +37,25 @@ def pictures(run, title, where):
     return drawn, "".join(f"![{title}](performance/{file})\n" for file in drawn)
 
 
+def spreads(known, key):
+    """By how many percent the samples of a size differ: the median over all sizes measured in graphs, and the most."""
+    sides = [row[side] for run in known.values() if run["graphs"] for row in run["results"]
+             for side in ("out_of_place", "in_place") if row[side]]
+    found = [100 * side[f"{key}_spread"] for side in sides if f"{key}_spread" in side]
+    return f"{statistics.median(found):.1f} % ({max(found):.1f} % at most)" if found else ""
+
+
 def machine_part(known):
     run = next(iter(known.values()))
-    lines = ["Measured on:\n"] + [f"- rank {rank}: {line}" for rank, line in enumerate(run["devices"])]
+    gpus = collections.Counter(line.split("] ", 1)[-1] for line in run["devices"])
+    lines = [f"- {' and '.join(f'{count} {name}' for name, count in gpus.items())}, a rank each"]
+    if run["ceiling_GBps"]:
+        lines.append(f"- NVLink: {run['ceiling_GBps']:g} GB/s out of each GPU by its rated speed")
     lines += [f"- {note}" for note in run["notes"]]
-    return "\n".join(lines) + "\n"
+    for key, (label, *_) in figure.SERIES.items():
+        if text := spreads(known, key):
+            lines.append(f"- {label}: the slowest and the fastest sample of a size in graphs differ by {text}")
+    return "Measured on:\n\n" + "\n".join(lines) + "\n"
 
 
 def gains_part(known):

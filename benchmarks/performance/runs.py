@@ -31,12 +31,19 @@ def planned(quick=False):
 SIDE = ["time", "alg_bw", "bus_bw", "nwrong", "nccl_time", "ratio", "nccl_window_time", "window_ratio"]
 
 
+TIMES = ["time", "nccl_time", "nccl_window_time"]
+
+
 def kept(name, arguments, document):
-    """The part of a run's JSON that tables and figures are made of, with six digits."""
+    """The part of a run's JSON that tables and figures are made of, with six digits. In place of the samples it has
+    their spread: by which part of the median the slowest took longer than the fastest."""
     def short(side):
         if side is None:
             return None
         values = {key: side[key] for key in SIDE if key in side}
+        for key in TIMES:
+            if samples := side.get(f"{key}_samples"):
+                values[f"{key}_spread"] = (max(samples) - min(samples)) / side[key]
         return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
 
     rows = [{**{key: row[key] for key in ("size", "count", "type", "redop", "root", "calls")},

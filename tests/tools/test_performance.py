@@ -216,12 +216,24 @@ class Documents(unittest.TestCase):
         self.assertEqual(self.check(), (0, ""))
         text = self.page.read_text()
         for part in ("### AllReduce\n", "### ReduceScatter", "### AllReduce of bfloat16", "of processes on streams",
-                     "| 128 |", "- rank 1: 1 [b] GPU", "$ blink-perf all_reduce -b 1K -e 1G",
+                     "| 128 |", "- 2 GPU, a rank each", "450 GB/s out of", "$ blink-perf all_reduce -b 1K -e 1G",
                      "(performance/broadcast.svg)"):
             self.assertIn(part, text)
         for file in re.findall(r"\]\((performance/[^)]*)\)", text):
             self.assertTrue((self.docs / file).is_file(), file)
         self.assertEqual(runs.read(self.docs / "performance" / "results.json"), all_made())
+
+    def test_the_spread_of_the_samples_is_told(self):
+        raw = made("all_reduce", [])
+        for row in raw["results"]:
+            row["out_of_place"]["time_samples"] = [row["out_of_place"]["time"] * part for part in (1, 0.98, 1.03)]
+        raw["results"][0]["in_place"]["nccl_time_samples"] = [raw["results"][0]["in_place"]["nccl_time"] * part
+                                                              for part in (0.9, 1.1)]
+        text = document.machine_part({"all_reduce": runs.kept("all_reduce", [], raw)})
+        self.assertIn("- Blink: the slowest and the fastest sample of a size in graphs differ by 2.5 % (5.0 % at", text)
+        self.assertIn("- NCCL: the slowest and the fastest sample of a size in graphs differ by 20.0 % (20.0 %", text)
+        self.assertNotIn("windows", text)
+        self.assertNotIn("sample", document.machine_part({"x": runs.kept("x", [], {**raw, "graphs": 0})}))
 
     def test_a_part_of_the_runs_shows_a_part(self):
         known = all_made()
