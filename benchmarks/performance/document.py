@@ -82,7 +82,10 @@ def collectives_part(known, drawn):
 
 def blocks_part(known):
     measured = [run for name, run in known.items() if name.endswith("_blocks")]
-    return tables.blocks(measured) if measured else ""
+    if not measured:
+        return ""
+    return ("### Blocks\n\nBus bandwidth in GB/s by the number of blocks that a rank may use (`--blocks`), out of place, in "
+            f"graphs:\n\n{tables.blocks(measured)}")
 
 
 def parts(known):

@@ -72,7 +72,7 @@ def main():
     text, drawn = document.parts({run["name"]: run for run in known})
     for file, svg in drawn.items():
         (chosen.folder / file).write_text(svg)
-    print(text["gains"] + "\n" + text["blocks"])
+    print(text["machine"] + "\n" + text["gains"] + "\n" + text["blocks"])
     print(f"{len(known)} runs, {len(failed)} failed {' '.join(failed)}({time.monotonic() - begin:.0f} s)")
     return 1 if failed else 0
 
