@@ -29,11 +29,11 @@ def shown(run):
     return f"```text\n$ {run['command']}\n{tables.run_text(run)}```\n"
 
 
-def pictures(run, title, where):
+def pictures(run, title):
     """Figures of a run by file name, and the text that shows them."""
     name = run["name"]
-    drawn = {f"{name}.svg": figure.figure(run, f"{title}, bus bandwidth {where}"),
-             f"{name}_short.svg": figure.figure(run, f"{title}, short calls {where}", "time", up_to=SHORT)}
+    drawn = {f"{name}.svg": figure.figure(run, f"{title}: bus bandwidth"),
+             f"{name}_short.svg": figure.figure(run, f"{title}: time of short calls", "time", up_to=SHORT)}
     return drawn, "".join(f"![{title}](performance/{file})\n" for file in drawn)
 
 
@@ -67,25 +67,26 @@ def gains_part(known):
             f"windows; out of place, in graphs:\n\n{table}")
 
 
-def section(known, name, heading, where, drawn):
+def section(known, name, heading, drawn, title=None):
+    """Text of a run, empty where it was not made; its figures go into `drawn`."""
     if name not in known:
         return ""
-    files, text = pictures(known[name], heading, where)
+    files, text = pictures(known[name], title or heading)
     drawn.update(files)
     return f"### {heading}\n\n{text}\n{shown(known[name])}"
 
 
 def collectives_part(known, drawn):
-    parts = [section(known, name, TITLES[name], "in graphs", drawn) for name in runs.COLLECTIVES]
-    return "\n".join(part for part in parts if part)
+    found = [section(known, name, TITLES[name], drawn, f"{TITLES[name]} in graphs") for name in runs.COLLECTIVES]
+    return "\n".join(part for part in found if part)
 
 
 def blocks_part(known):
     measured = [run for name, run in known.items() if name.endswith("_blocks")]
     if not measured:
         return ""
-    return ("### Blocks\n\nBus bandwidth in GB/s by the number of blocks that a rank may use (`--blocks`), out of place, in "
-            f"graphs:\n\n{tables.blocks(measured)}")
+    return ("### Blocks\n\nBus bandwidth in GB/s by the number of blocks that a rank may use (`--blocks`), out of place, "
+            f"in graphs:\n\n{tables.blocks(measured)}")
 
 
 def parts(known):
@@ -93,10 +94,10 @@ def parts(known):
     drawn = {}
     text = {"machine": machine_part(known) if known else "", "gains": gains_part(known),
             "collectives": collectives_part(known, drawn),
-            "stream": section(known, "all_reduce_stream", "AllReduce on streams", "on streams", drawn),
-            "types": section(known, "all_reduce_bfloat16", "AllReduce of bfloat16", "in graphs", drawn)}
-    two = [section(known, "all_reduce_processes", "AllReduce of processes in graphs", "in graphs", drawn),
-           section(known, "all_reduce_processes_stream", "AllReduce of processes on streams", "on streams", drawn)]
+            "stream": section(known, "all_reduce_stream", "AllReduce on streams", drawn),
+            "types": section(known, "all_reduce_bfloat16", "AllReduce of bfloat16 in graphs", drawn)}
+    two = [section(known, "all_reduce_processes", "AllReduce of processes in graphs", drawn),
+           section(known, "all_reduce_processes_stream", "AllReduce of processes on streams", drawn)]
     text["processes"] = "\n".join(part for part in two if part)
     text["blocks"] = blocks_part(known)
     return text, drawn
