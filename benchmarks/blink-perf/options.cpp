@@ -200,8 +200,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
-    app.add_option("--protocol", t.how, "auto, chunks, cells, all_pairs or pull")
-        ->capture_default_str();
+    app.add_option("--protocol", t.how, "auto, chunks, cells, all_pairs or pull")->capture_default_str();
     app.add_option("--registered", t.registered, "1: ranks store into each other's buffers; 0: through Blink's own")
         ->check(CLI::Range(0, 1))
         ->capture_default_str();
@@ -210,13 +209,14 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->capture_default_str();
     app.add_option("--tuning", o.tuning, "file that --tune wrote");
     app.add_option("--tune", o.tune, "measure which protocol, blocks and chunk suit these GPUs, and write this file");
-    app.add_flag("--processes", o.processes, "one process a GPU");
+    app.add_flag("--processes", o.processes, "one process a GPU; one that dies or hangs ends all, with status 1");
     app.add_option(
         "--compare", t.compare,
         "nccl: measure NCCL in turn, without multicast (two more columns a side); nccl,window: also NCCL with "
         "buffers in symmetric windows, as nccl-tests -R 2 (two more columns a side, behind all others; absent "
         "where NCCL has none, as a line above the table says then)");
-    app.add_option("--json,-J,--output_file", o.json, "file for the same numbers as JSON");
+    app.add_option("--json,-J,--output_file", o.json,
+                   "file for the same numbers as JSON, which benchmarks/performance/figure.py draws");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) { return help_text{app.help()}; } catch (const CLI::ParseError& e) {
