@@ -1,78 +1,69 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Events, graphs and the streams of a group, for timing.
+/// Events and graphs on the streams of ranks, for timing.
 #pragma once
 
-#include <blink/communicator/cuda_group.cuh>
+#include <blink/execute/cuda/check.cuh>
 
 #include <cstddef>
 #include <utility>
 #include <vector>
+
+#include "../driven_rank.hpp"
 
 namespace blink_perf {
 
 /// Marks on one stream and the seconds between them.
 class stopwatch {
   public:
-    stopwatch(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
+    /// @param marks how many there will be; made now, so that a mark between two calls costs next to nothing
+    stopwatch(const driven_rank& on, std::size_t marks) : on_(on) {
+        const blink::cuda::device_scope current(on_.device);
+        for (std::size_t i = 0; i < marks; ++i) {
+            cudaEvent_t e = nullptr;
+            blink::cuda::check(cudaEventCreate(&e), "cudaEventCreate");
+            marks_.push_back(e);
+        }
+    }
     ~stopwatch() {
         for (const cudaEvent_t e : marks_) { (void)cudaEventDestroy(e); }
     }
     stopwatch(const stopwatch&) = delete;
     stopwatch& operator=(const stopwatch&) = delete;
 
-    /// Enqueues a mark and gives its number.
-    std::size_t mark() {
-        const blink::cuda::device_scope current(device_);
-        cudaEvent_t e = nullptr;
-        blink::cuda::check(cudaEventCreate(&e), "cudaEventCreate");
-        marks_.push_back(e);
-        blink::cuda::check(cudaEventRecord(e, stream_), "cudaEventRecord");
-        return marks_.size() - 1;
+    /// Enqueues the next mark.
+    void mark() {
+        const blink::cuda::device_scope current(on_.device);
+        blink::cuda::check(cudaEventRecord(marks_.at(passed_++), on_.stream), "cudaEventRecord");
     }
 
-    /// Seconds between two marks that were passed.
-    [[nodiscard]] double between(std::size_t from, std::size_t to) const {
+    /// Seconds from mark `i` to the one behind it, when both were passed.
+    [[nodiscard]] double behind(std::size_t i) const {
         float milliseconds = 0;
-        blink::cuda::check(cudaEventElapsedTime(&milliseconds, marks_.at(from), marks_.at(to)), "cudaEventElapsedTime");
+        blink::cuda::check(cudaEventElapsedTime(&milliseconds, marks_.at(i), marks_.at(i + 1)), "cudaEventElapsedTime");
         return static_cast<double>(milliseconds) * 1e-3;
     }
 
   private:
-    int device_;
-    cudaStream_t stream_;
+    driven_rank on_;
     std::vector<cudaEvent_t> marks_;
+    std::size_t passed_ = 0;
 };
-
-/// A device of the group with its stream.
-struct lane_stream {
-    int device = 0;
-    cudaStream_t stream = nullptr;
-};
-
-/// Each stream of the group once.
-template <class Group>
-[[nodiscard]] std::vector<lane_stream> streams_of(const Group& g) {
-    std::vector<lane_stream> list;
-    for (int r = 0; r < g.size(); ++r) {
-        if (list.empty() || list.back().stream != g.stream(r)) { list.push_back({g.device(r), g.stream(r)}); }
-    }
-    return list;
-}
 
 /// What `call` enqueues on the streams, as a graph a device that can be launched again and again.
 class recorded {
   public:
+    /// @param streams each once
     template <class Call>
-    recorded(std::vector<lane_stream> streams, const Call& call) : streams_(std::move(streams)) {
-        for (const lane_stream& s : streams_) {
+    recorded(std::vector<driven_rank> streams, const Call& call) : streams_(std::move(streams)) {
+        for (const driven_rank& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             blink::cuda::check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeRelaxed),
                                "cudaStreamBeginCapture");
         }
         call();
-        for (const lane_stream& s : streams_) {
+        for (const driven_rank& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             cudaGraph_t graph = nullptr;
             blink::cuda::check(cudaStreamEndCapture(s.stream, &graph), "cudaStreamEndCapture");
@@ -81,6 +72,7 @@ class recorded {
             (void)cudaGraphDestroy(graph);
             blink::cuda::check(status, "cudaGraphInstantiate");
             graphs_.push_back(ready);
+            blink::cuda::check(cudaGraphUpload(ready, s.stream), "cudaGraphUpload");
         }
     }
     ~recorded() {
@@ -97,7 +89,7 @@ class recorded {
     }
 
   private:
-    std::vector<lane_stream> streams_;
+    std::vector<driven_rank> streams_;
     std::vector<cudaGraphExec_t> graphs_;
 };
 
