@@ -4,7 +4,7 @@
 // checked on each rank element by element; groups, streams, graphs, two communicators, and a rank that dies. The ranks
 // share the GPUs that there are. Under libblink.so, and linked to alone_nccl.cpp, all of it is Blink's.
 //
-//     processes [RANKS, default 2]
+//     processes [RANKS, default 2] [all, alive or dies: without the rank that dies, or that alone]
 //
 // Status 77 where no GPU is visible.
 #include <cuda_runtime_api.h>
@@ -318,9 +318,9 @@ bool survives(const rank_state& s) {
     return error == remote_error && later == remote_error && ncclCommAbort(s.comm) == success;
 }
 
-int run(int rank, int ranks, const unique_id (&ids)[4]) {
+int run(int rank, int ranks, const unique_id (&ids)[4], const std::string& what) {
     own_rank = rank;
-    {
+    if (what != "dies") {
         const rank_state s(rank, ranks, ids[0], ids[1]);
         tell("graphs between calls that no graph holds", replays(s));
         every_collective(s);
@@ -335,6 +335,7 @@ int run(int rank, int ranks, const unique_id (&ids)[4]) {
         check("cudaFree", cudaFree(s.in));
         check("cudaFree", cudaFree(s.out));
     }
+    if (what == "alive") { return failures == 0 ? 0 : 1; }
     const rank_state again(rank, ranks, ids[2], ids[3]);
     tell("a rank that dies", survives(again));
     return failures == 0 ? 0 : 1;
@@ -344,8 +345,9 @@ int run(int rank, int ranks, const unique_id (&ids)[4]) {
 
 int main(int argc, char** argv) {
     const int ranks = argc > 1 ? std::atoi(argv[1]) : 2;
-    if (ranks < 2) {
-        std::fprintf(stderr, "expected two ranks or more\n");
+    const std::string what = argc > 2 ? argv[2] : "all";
+    if (ranks < 2 || (what != "all" && what != "alive" && what != "dies")) {
+        std::fprintf(stderr, "expected two ranks or more, and all, alive or dies\n");
         return 2;
     }
     // NCCL's ids have to be made by a rank; a pipe brings them to the others.
@@ -366,7 +368,7 @@ int main(int argc, char** argv) {
         } else {
             check("read", ::read(ends[0], ids, sizeof ids) != static_cast<ssize_t>(sizeof ids));
         }
-        const int status = run(r, ranks, ids);
+        const int status = run(r, ranks, ids, what);
         std::fflush(stdout);
         std::_Exit(status);
     }
