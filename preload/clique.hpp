@@ -15,6 +15,7 @@
 
 #include "calls.hpp"
 #include "executor.hpp"
+#include "transfers.hpp"
 
 namespace blink::preload {
 
@@ -39,8 +40,11 @@ class clique {
     /// Whether all ranks are in this process.
     [[nodiscard]] bool is_whole() const noexcept { return ranks_.size() == size_; }
 
-    /// Runs the calls of a group, all of them or none.
+    /// Runs the calls of a group, all of them or none: either sends and receives, or other calls.
     [[nodiscard]] answer offer(std::span<const collective_call> calls);
+
+    /// Notes that NCCL has a call.
+    void gave_to_nccl(const collective_call& call);
 
     /// Nothing is taken from here on, as a rank is about to leave. Returns when all that was launched has ended.
     void finish() noexcept;
@@ -54,6 +58,7 @@ class clique {
     void tell_forwarded(const collective_call& call, const std::string& reason) { tell(call, "NCCL", reason); }
 
   private:
+    [[nodiscard]] matching joined(std::span<const collective_call> calls) const;
     [[nodiscard]] std::string refusal(std::span<const matched_call> calls);
     void tell(const collective_call& call, const std::string& path, const std::string& reason);
 
@@ -62,6 +67,7 @@ class clique {
     const std::unique_ptr<executor> runs_;
     const settings& chosen_;
     std::mutex guard_;
+    unanswered_sends unanswered_;
     std::atomic<bool> closed_{false};
     std::mutex told_guard_;
     std::set<std::string> told_;

@@ -26,6 +26,19 @@
     X(result, ncclReduceScatter,                                                                                       \
       (const void* in, void* out, std::size_t count, data_type type, operation op, communicator* comm, stream* s),     \
       (in, out, count, type, op, comm, s))                                                                             \
+    X(result, ncclSend, (const void* in, std::size_t count, data_type type, int peer, communicator* comm, stream* s),  \
+      (in, count, type, peer, comm, s))                                                                                \
+    X(result, ncclRecv, (void* out, std::size_t count, data_type type, int peer, communicator* comm, stream* s),       \
+      (out, count, type, peer, comm, s))                                                                               \
+    X(result, ncclAlltoAll,                                                                                            \
+      (const void* in, void* out, std::size_t count, data_type type, communicator* comm, stream* s),                   \
+      (in, out, count, type, comm, s))                                                                                 \
+    X(result, ncclGather,                                                                                              \
+      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
+      (in, out, count, type, root, comm, s))                                                                           \
+    X(result, ncclScatter,                                                                                             \
+      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
+      (in, out, count, type, root, comm, s))                                                                           \
     X(result, ncclRedOpCreatePreMulSum,                                                                                \
       (operation * op, void* scalar, data_type type, scalar_residence residence, communicator* comm),                  \
       (op, scalar, type, residence, comm))                                                                             \
@@ -69,19 +82,6 @@
       (communicator * comm, void* memory, std::size_t bytes, window** created, int flags),                             \
       (comm, memory, bytes, created, flags))                                                                           \
     X(result, ncclCommWindowDeregister, (communicator * comm, window * w), (comm, w))                                  \
-    X(result, ncclSend, (const void* in, std::size_t count, data_type type, int peer, communicator* comm, stream* s),  \
-      (in, count, type, peer, comm, s))                                                                                \
-    X(result, ncclRecv, (void* out, std::size_t count, data_type type, int peer, communicator* comm, stream* s),       \
-      (out, count, type, peer, comm, s))                                                                               \
-    X(result, ncclAlltoAll,                                                                                            \
-      (const void* in, void* out, std::size_t count, data_type type, communicator* comm, stream* s),                   \
-      (in, out, count, type, comm, s))                                                                                 \
-    X(result, ncclGather,                                                                                              \
-      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
-      (in, out, count, type, root, comm, s))                                                                           \
-    X(result, ncclScatter,                                                                                             \
-      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
-      (in, out, count, type, root, comm, s))                                                                           \
     X(void, ncclResetDebugInit, (), ())                                                                                \
     X(result, ncclDevCommCreate,                                                                                       \
       (communicator * comm, const device_requirements* wanted, device_communicator* created), (comm, wanted, created)) \

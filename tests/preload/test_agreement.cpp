@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <latch>
 #include <thread>
@@ -175,10 +176,92 @@ TEST_CASE("where one process cannot, NCCL has the communicator in all of them") 
     const folder here;
     both(choices(here), make_but_for_rank_1, [](one_of_two& p, int r) {
         (void)p.blink.collective(call_on(r, 5));
-        CHECK(p.blink.trouble(comm(static_cast<std::size_t>(r))).empty());
+        CHECK(p.blink.last_error(comm(static_cast<std::size_t>(r))).empty());
     });
     CHECK(sorted(written().taken()) ==
           lines{"abort", "made 0 of 2 on GPU 0", "nccl allreduce 5 on 0", "nccl allreduce 5 on 1"});
+}
+
+TEST_CASE("sends and receives of processes are NCCL's, other exchanges Blink's, and neither moves the other") {
+    const folder here;
+    both(choices(here), make_part, [](one_of_two& p, int r) {
+        p.blink.group_start();
+        collective_call c = call_on(r, 1);
+        (void)p.blink.collective(c);
+        c = call_on(r, 2);
+        c.kind = collective::send_recv;
+        c.root = 1 - r;
+        c.receives = r == 1;
+        (void)p.blink.collective(c);
+        c = call_on(r, 3);
+        c.kind = collective::alltoall;
+        (void)p.blink.collective(c);
+        p.blink.group_end();
+        c.count = 4;
+        c.kind = collective::gather;
+        c.root = 1;
+        (void)p.blink.collective(c);
+        c.kind = collective::scatter;
+        (void)p.blink.collective(c);
+    });
+    CHECK(sorted(written().taken()) ==
+          lines{"blink allreduce 1 among 1", "blink allreduce 1 among 1", "blink alltoall 3 among 1",
+                "blink alltoall 3 among 1", "blink gather 4 among 1", "blink gather 4 among 1",
+                "blink scatter 4 among 1", "blink scatter 4 among 1", "made 0 of 2 on GPU 0", "made 1 of 2 on GPU 1",
+                "nccl end", "nccl end", "nccl send_recv 2 on 0", "nccl send_recv 2 on 1"});
+}
+
+TEST_CASE("processes that have another choice by size leave all to NCCL; with the same one they follow it") {
+    settings of[3];
+    const folder here;
+    for (settings& s : of) { s = choices(here); }
+    const auto allreduce = static_cast<std::size_t>(collective::allreduce);
+    of[1].sizes[allreduce].from = 4096;
+    const auto said = told({of[0], of[1], of[2]}, make_part);
+    for (const std::string& what : said) {
+        CHECK(what.find("rank 1 has [") != std::string::npos);
+        CHECK(what.find("NCCL for allreduce up to 0 bytes and from 4096") != std::string::npos);
+    }
+    (void)written().taken();
+    both(of[1], make_part, [](one_of_two& p, int r) {
+        (void)p.blink.collective(call_on(r, 1023));
+        (void)p.blink.collective(call_on(r, 1024));
+    });
+    CHECK(sorted(written().taken()) == lines{"blink allreduce 1023 among 1", "blink allreduce 1023 among 1",
+                                             "made 0 of 2 on GPU 0", "made 1 of 2 on GPU 1", "nccl allreduce 4096 on 0",
+                                             "nccl allreduce 4096 on 1"});
+}
+
+TEST_CASE("where a machine is named, each process is told the numbers of all ranks' GPUs") {
+    const folder here;
+    settings s = choices(here);
+    s.topology_file = "dgx1v";
+    const auto make = [](const process_place& at, const settings&) {
+        std::string line = std::to_string(at.rank) + " hears of";
+        for (const int gpu : at.gpus) { line += " " + std::to_string(gpu); }
+        written().add(line);
+        return std::unique_ptr<executor>(std::make_unique<fake_executor>());
+    };
+    const auto meet = [&](std::array<int, 2> devices) {
+        (void)written().taken();
+        std::vector<std::thread> ranks;
+        for (int r = 0; r < 2; ++r) {
+            ranks.emplace_back([&, r] {
+                const auto device = devices[static_cast<std::size_t>(r)];
+                (void)agree({r, 2, device, rendezvous_address(some_id, s)}, s, make);
+            });
+        }
+        for (std::thread& t : ranks) { t.join(); }
+        return sorted(written().taken());
+    };
+    ::unsetenv("CUDA_VISIBLE_DEVICES");
+    CHECK(meet({5, 2}) == lines{"0 hears of 5 2", "1 hears of 5 2"});
+    CHECK(meet({2, 2}) == lines{"0 hears of", "1 hears of"});
+    ::setenv("CUDA_VISIBLE_DEVICES", "6,3", 1);
+    CHECK(meet({1, 0}) == lines{"0 hears of 3 6", "1 hears of 3 6"});
+    ::setenv("CUDA_VISIBLE_DEVICES", "GPU-8932f937", 1);
+    CHECK(meet({0, 1}) == lines{"0 hears of", "1 hears of"});
+    ::unsetenv("CUDA_VISIBLE_DEVICES");
 }
 
 TEST_CASE("processes leave to NCCL what all of them know to be NCCL's") {
@@ -215,8 +298,9 @@ TEST_CASE("a rank that is lost is an error of the communicator, and an abort fre
         CHECK(p.blink.async_error(comm(0), &error, yes) == nccl::success);
         CHECK(error == nccl::remote_error);
         CHECK(p.blink.collective(call_on(0, 5)) == nccl::remote_error);
+        CHECK(p.blink.last_error(comm(0)) == "rank 1's process ended");
         CHECK(p.blink.end(comm(0), interposer::ending::abort, yes) == nccl::success);
-        CHECK(p.blink.trouble(comm(0)).empty());
+        CHECK(p.blink.last_error(nullptr) == "rank 1's process ended");
     });
     fake() = {};
     CHECK(std::ranges::count(written().taken(), "abort") == 1);
