@@ -35,14 +35,14 @@ class relaxed_capture {
         return reinterpret_cast<query>(driver == nullptr ? nullptr : dlsym(driver, "cuPointerGetAttributes"));
     }();
     if (ask == nullptr) { return false; }
-    bool shareable = false;
-    bool managed = true;
+    unsigned shareable = 0; // the driver writes one byte of a boolean, or all four
+    unsigned managed = 1;
     int where = -1; // of memory that CUDA does not know it becomes another number that is no device's
     CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, CU_POINTER_ATTRIBUTE_IS_MANAGED,
                                    CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
     void* values[] = {&shareable, &managed, &where};
-    return ask(3, names, values, reinterpret_cast<CUdeviceptr>(memory)) == CUDA_SUCCESS && shareable && !managed &&
-           where == device;
+    return ask(3, names, values, reinterpret_cast<CUdeviceptr>(memory)) == CUDA_SUCCESS && shareable != 0 &&
+           managed == 0 && where == device;
 }
 
 } // namespace blink::preload

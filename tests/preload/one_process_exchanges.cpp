@@ -116,16 +116,13 @@ bool sends_cross_groups(const machine& m) {
     return right;
 }
 
-/// A graph over all GPUs with an AllReduce and an AlltoAll, launched again and again between calls that no graph holds.
+/// A graph a GPU of an AllReduce and an AlltoAll, launched again and again between calls that no graph holds.
 bool replays(const machine& m) {
     constexpr std::size_t count = 20011;
     constexpr int launches = 20;
     const std::size_t n = m.size();
     const buffers in(n, count * 4), eager(n, count * 4), from(n, n * 4000), to(n, n * 4000);
-    std::vector<cudaEvent_t> marks(n);
     for (std::size_t r = 0; r < n; ++r) {
-        check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
-        check("cudaEventCreate", cudaEventCreateWithFlags(&marks[r], cudaEventDisableTiming));
         for (const buffers* b : {&in, &eager}) { b->write(r, 0, encoded(uint32, std::vector<double>(count, 1))); }
         from.write(r, 0, pattern(r, 0, n * 4000));
     }
@@ -136,12 +133,9 @@ bool replays(const machine& m) {
         }
         check("ncclGroupEnd", ncclGroupEnd());
     };
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t ready = nullptr;
-    check("cudaStreamBeginCapture", cudaStreamBeginCapture(m.streams[0], cudaStreamCaptureModeThreadLocal));
-    check("cudaEventRecord", cudaEventRecord(marks[0], m.streams[0]));
-    for (std::size_t r = 1; r < n; ++r) {
-        check("cudaStreamWaitEvent", cudaStreamWaitEvent(m.streams[r], marks[0], 0));
+    for (std::size_t r = 0; r < n; ++r) {
+        check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+        check("cudaStreamBeginCapture", cudaStreamBeginCapture(m.streams[r], cudaStreamCaptureModeThreadLocal));
     }
     sums(in);
     check("ncclGroupStart", ncclGroupStart());
@@ -149,15 +143,20 @@ bool replays(const machine& m) {
         check("call", ncclAlltoAll(from[r], to[r], 1000, uint32, m.comms[r], m.at(r)));
     }
     check("ncclGroupEnd", ncclGroupEnd());
-    for (std::size_t r = 1; r < n; ++r) {
-        check("cudaEventRecord", cudaEventRecord(marks[r], m.streams[r]));
-        check("cudaStreamWaitEvent", cudaStreamWaitEvent(m.streams[0], marks[r], 0));
+    std::vector<cudaGraphExec_t> graphs(n);
+    for (std::size_t r = 0; r < n; ++r) {
+        cudaGraph_t graph = nullptr;
+        check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+        check("cudaStreamEndCapture", cudaStreamEndCapture(m.streams[r], &graph));
+        check("cudaGraphInstantiate", cudaGraphInstantiate(&graphs[r], graph, 0));
+        check("cudaGraphDestroy", cudaGraphDestroy(graph));
     }
-    check("cudaStreamEndCapture", cudaStreamEndCapture(m.streams[0], &graph));
-    check("cudaGraphInstantiate", cudaGraphInstantiate(&ready, graph, 0));
     std::uint32_t factor = 1;
     for (int i = 0; i < launches; ++i) {
-        check("cudaGraphLaunch", cudaGraphLaunch(ready, m.streams[0]));
+        for (std::size_t r = 0; r < n; ++r) {
+            check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+            check("cudaGraphLaunch", cudaGraphLaunch(graphs[r], m.streams[r]));
+        }
         sums(eager);
         factor *= static_cast<std::uint32_t>(n);
     }
@@ -167,10 +166,8 @@ bool replays(const machine& m) {
         const std::vector<double> wanted(count, static_cast<double>(factor));
         right = decoded(uint32, in.read(r)) == wanted && decoded(uint32, eager.read(r)) == wanted && right;
         for (std::size_t q = 0; q < n; ++q) { right = holds(to, r, q * 4000, pattern(q, r * 4000, 4000)) && right; }
-        check("cudaEventDestroy", cudaEventDestroy(marks[r]));
+        check("cudaGraphExecDestroy", cudaGraphExecDestroy(graphs[r]));
     }
-    check("cudaGraphExecDestroy", cudaGraphExecDestroy(ready));
-    check("cudaGraphDestroy", cudaGraphDestroy(graph));
     return right;
 }
 

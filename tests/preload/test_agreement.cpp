@@ -228,8 +228,8 @@ TEST_CASE("processes that have another choice by size leave all to NCCL; with th
         (void)p.blink.collective(call_on(r, 1024));
     });
     CHECK(sorted(written().taken()) == lines{"blink allreduce 1023 among 1", "blink allreduce 1023 among 1",
-                                             "made 0 of 2 on GPU 0", "made 1 of 2 on GPU 1", "nccl allreduce 4096 on 0",
-                                             "nccl allreduce 4096 on 1"});
+                                             "made 0 of 2 on GPU 0", "made 1 of 2 on GPU 1", "nccl allreduce 1024 on 0",
+                                             "nccl allreduce 1024 on 1"});
 }
 
 TEST_CASE("where a machine is named, each process is told the numbers of all ranks' GPUs") {

@@ -46,7 +46,6 @@ struct place {
     explicit place(int device_number, std::size_t bytes) : device(device_number) {
         check("cudaSetDevice", cudaSetDevice(device));
         check("cudaStreamCreate", cudaStreamCreateWithFlags(&on, cudaStreamNonBlocking));
-        check("cudaEventCreate", cudaEventCreateWithFlags(&mark, cudaEventDisableTiming));
         check("cudaMalloc", cudaMalloc(&memory, bytes));
         check("cudaMemset", cudaMemset(memory, 0, bytes));
         check("cudaDeviceSynchronize", cudaDeviceSynchronize());
@@ -55,7 +54,6 @@ struct place {
 
     int device;
     cudaStream_t on = nullptr;
-    cudaEvent_t mark = nullptr;
     void* memory = nullptr;
 };
 
@@ -78,40 +76,32 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-/// A graph of calls on the streams of all ranks, which fork from the first one and join it again.
-cudaGraphExec_t captured(const std::vector<place>& places, const caller& call, std::size_t count) {
-    const place& first = places.front();
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t ready = nullptr;
-    check("cudaSetDevice", cudaSetDevice(first.device));
-    check("cudaStreamBeginCapture", cudaStreamBeginCapture(first.on, cudaStreamCaptureModeThreadLocal));
-    check("cudaEventRecord", cudaEventRecord(first.mark, first.on));
+/// A graph of calls for each rank.
+std::vector<cudaGraphExec_t> captured(const std::vector<place>& places, const caller& call, std::size_t count) {
     for (const place& p : places) {
-        if (&p == &first) { continue; }
         check("cudaSetDevice", cudaSetDevice(p.device));
-        check("cudaStreamWaitEvent", cudaStreamWaitEvent(p.on, first.mark, 0));
+        check("cudaStreamBeginCapture", cudaStreamBeginCapture(p.on, cudaStreamCaptureModeThreadLocal));
     }
     for (int i = 0; i < calls_of_graph; ++i) { call(count); }
-    for (const place& p : places) {
-        if (&p == &first) { continue; }
-        check("cudaSetDevice", cudaSetDevice(p.device));
-        check("cudaEventRecord", cudaEventRecord(p.mark, p.on));
-        check("cudaSetDevice", cudaSetDevice(first.device));
-        check("cudaStreamWaitEvent", cudaStreamWaitEvent(first.on, p.mark, 0));
+    std::vector<cudaGraphExec_t> ready(places.size());
+    for (std::size_t r = 0; r < places.size(); ++r) {
+        cudaGraph_t graph = nullptr;
+        check("cudaSetDevice", cudaSetDevice(places[r].device));
+        check("cudaStreamEndCapture", cudaStreamEndCapture(places[r].on, &graph));
+        check("cudaGraphInstantiate", cudaGraphInstantiate(&ready[r], graph, 0));
+        check("cudaGraphDestroy", cudaGraphDestroy(graph));
     }
-    check("cudaSetDevice", cudaSetDevice(first.device));
-    check("cudaStreamEndCapture", cudaStreamEndCapture(first.on, &graph));
-    check("cudaGraphInstantiate", cudaGraphInstantiate(&ready, graph, 0));
-    check("cudaGraphDestroy", cudaGraphDestroy(graph));
     return ready;
 }
 
 double graph_time(const std::vector<place>& places, const caller& call, std::size_t count) {
     constexpr int launches = 5;
-    cudaGraphExec_t const graph = captured(places, call, count);
+    const std::vector<cudaGraphExec_t> graphs = captured(places, call, count);
     const auto launch = [&] {
-        check("cudaSetDevice", cudaSetDevice(places.front().device));
-        check("cudaGraphLaunch", cudaGraphLaunch(graph, places.front().on));
+        for (std::size_t r = 0; r < places.size(); ++r) {
+            check("cudaSetDevice", cudaSetDevice(places[r].device));
+            check("cudaGraphLaunch", cudaGraphLaunch(graphs[r], places[r].on));
+        }
     };
     launch();
     wait(places);
@@ -122,7 +112,7 @@ double graph_time(const std::vector<place>& places, const caller& call, std::siz
         wait(places);
         taken.push_back(microseconds_since(start) / (launches * calls_of_graph));
     }
-    check("cudaGraphExecDestroy", cudaGraphExecDestroy(graph));
+    for (cudaGraphExec_t g : graphs) { check("cudaGraphExecDestroy", cudaGraphExecDestroy(g)); }
     return median(taken);
 }
 
