@@ -74,6 +74,16 @@ std::string rendezvous_address(const nccl::unique_id& id, const settings& chosen
            in_hexadecimal(digest(bytes, first));
 }
 
+nccl::unique_id id_of_split(const nccl::unique_id& parent, unsigned nth, int color) {
+    const std::string text =
+        std::string(parent.internal, sizeof parent.internal) + " " + std::to_string(nth) + " " + std::to_string(color);
+    const std::uint64_t first = digest(text, 0xcbf29ce484222325);
+    const std::string name = "split " + in_hexadecimal(first) + in_hexadecimal(digest(text, first));
+    nccl::unique_id id{};
+    std::ranges::copy(name, id.internal);
+    return id;
+}
+
 std::unique_ptr<executor> agree(const process_place& at, const settings& chosen, process_executor_maker make) {
     const auto met = rendezvous(at.address + ".agreement", chosen.rendezvous_timeout).meet(at.rank, at.ranks);
     const std::vector<std::string> all = met->exchange(settings_text(chosen));

@@ -62,7 +62,8 @@ class captured_calls {
     /// @throw cuda_error where the driver refuses
     void before(cudaStream_t stream) {
         const capture_point at = capture_point::of(stream);
-        if (at.id == 0) {
+        captured_ = at.id != 0;
+        if (!captured_) {
             if (waits_) { cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent"); }
             return;
         }
@@ -77,11 +78,8 @@ class captured_calls {
     /// The call is on `stream`.
     /// @throw cuda_error where the driver refuses
     void after(cudaStream_t stream) {
+        if (!captured_) { return cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
         const capture_point at = capture_point::of(stream);
-        if (at.id == 0) {
-            cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord");
-            return;
-        }
         if (graphs_.size() > most_graphs && !graphs_.contains(at.id)) { graphs_.erase(graphs_.begin()); }
         graph_end& end = graphs_[at.id];
         // The event is recorded beside the stream, so that what follows on it does not wait for that.
@@ -122,6 +120,7 @@ class captured_calls {
 
     cudaEvent_t last_ = nullptr;
     bool waits_;
+    bool captured_ = false;                          ///< the call between `before` and `after`
     std::map<unsigned long long, graph_end> graphs_; ///< by the number of the capture, which grows
 };
 

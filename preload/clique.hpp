@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agreement.hpp"
 #include "calls.hpp"
 #include "executor.hpp"
 #include "transfers.hpp"
@@ -43,6 +44,11 @@ class clique {
     /// Runs the calls of a group, all of them or none: either sends and receives, or other calls.
     [[nodiscard]] answer offer(std::span<const collective_call> calls);
 
+    /// The id from which the ranks of several processes were made.
+    void set_id(const nccl::unique_id& id) { id_ = id; }
+    /// That of the communicator that is split off next.
+    [[nodiscard]] nccl::unique_id next_split(int color) { return id_of_split(id_, splits_++, color); }
+
     /// Notes that NCCL has a call.
     void gave_to_nccl(const collective_call& call);
 
@@ -68,6 +74,8 @@ class clique {
     const settings& chosen_;
     std::mutex guard_;
     unanswered_sends unanswered_;
+    nccl::unique_id id_{};
+    std::atomic<unsigned> splits_{0};
     std::atomic<bool> closed_{false};
     std::mutex told_guard_;
     std::set<std::string> told_;

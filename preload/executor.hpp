@@ -76,6 +76,8 @@ class nccl_beneath {
     virtual nccl::result group_end() = 0;
     /// The CUDA device of a communicator.
     virtual nccl::result device(nccl::communicator* comm, int* device) = 0;
+    /// Ranks of a communicator, and which of them it is.
+    virtual nccl::result place(nccl::communicator* comm, int* ranks, int* rank) = 0;
 };
 
 } // namespace blink::preload

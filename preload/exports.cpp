@@ -52,6 +52,10 @@ class real_nccl final : public nccl_beneath {
     result group_start() override { return below::ncclGroupStart(); }
     result group_end() override { return below::ncclGroupEnd(); }
     result device(communicator* comm, int* device) override { return below::ncclCommCuDevice(comm, device); }
+    result place(communicator* comm, int* ranks, int* rank) override {
+        const result counted = below::ncclCommCount(comm, ranks);
+        return counted == success ? below::ncclCommUserRank(comm, rank) : counted;
+    }
 };
 
 /// Never destroyed: programs and other libraries call NCCL while the process ends.
@@ -205,6 +209,13 @@ result ncclCommInitRankConfig(communicator** comm, int ranks, unique_id id, int 
     return guarded([&] {
         return program().init_rank(comm, ranks, id, rank, is_blocking(options),
                                    [&] { return below::ncclCommInitRankConfig(comm, ranks, id, rank, options); });
+    });
+}
+
+result ncclCommSplit(communicator* comm, int color, int key, communicator** created, config* options) {
+    return guarded([&] {
+        return program().split(comm, color, created, is_blocking(options),
+                               [&] { return below::ncclCommSplit(comm, color, key, created, options); });
     });
 }
 

@@ -158,6 +158,15 @@ nccl::result interposer::init_rank(nccl::communicator** comm, int ranks, const n
     return promise({comm, ranks, rank, id}, to_nccl);
 }
 
+nccl::result interposer::split(nccl::communicator* comm, int color, nccl::communicator** created, bool blocking,
+                               const forward& to_nccl) {
+    const std::shared_ptr<clique> parent = known_.find(comm);
+    if (parent == nullptr || parent->is_whole()) { return to_nccl(); }
+    const nccl::unique_id id = parent->next_split(color); // counted on all ranks, whatever becomes of it
+    if (!blocking || created == nullptr) { return to_nccl(); }
+    return promise({created, unknown, 0, id}, to_nccl);
+}
+
 nccl::result interposer::promise(const promised& p, const forward& to_nccl) {
     if (p.rank != all_ranks) { known_.arriving(p.id); }
     const nccl::result status = to_nccl();
@@ -177,12 +186,16 @@ void interposer::dismiss(const std::vector<promised>& promises) {
     }
 }
 
-void interposer::adopt(const std::vector<promised>& promises) {
+void interposer::adopt(std::vector<promised> promises) {
     // What waits for other processes waits at the same time: their groups may have another order, and two ranks of one
     // communicator in this thread wait for each other.
     std::vector<std::thread> waiting;
-    for (const promised& p : promises) {
+    for (promised& p : promises) {
         const int came = p.rank == all_ranks ? p.ranks : known_.settled(p.id);
+        if (p.ranks == unknown &&
+            (*p.where == nullptr || beneath_.place(*p.where, &p.ranks, &p.rank) != nccl::success)) {
+            continue;
+        }
         // A single rank has nothing to say to others; with Blink switched off nothing needs to be known.
         if (p.ranks < 2 || std::ranges::find(chosen_.disabled, false) == chosen_.disabled.end()) { continue; }
         if (came == p.ranks || make_for_process_ == nullptr || chosen_.several_machines) {
@@ -220,8 +233,10 @@ void interposer::adopt_process(const promised& p) {
     try {
         process_place at{p.rank, p.ranks, 0, rendezvous_address(p.id, chosen_)};
         if (*p.where == nullptr || beneath_.device(*p.where, &at.device) != nccl::success) { return; }
-        known_.add(std::make_shared<clique>(std::vector{*p.where}, static_cast<std::size_t>(p.ranks),
-                                            agree(at, chosen_, make_for_process_), chosen_));
+        const auto c = std::make_shared<clique>(std::vector{*p.where}, static_cast<std::size_t>(p.ranks),
+                                                agree(at, chosen_, make_for_process_), chosen_);
+        c->set_id(p.id);
+        known_.add(c);
     } catch (const std::exception& e) {
         log::info("rank " + std::to_string(p.rank) + " of a communicator of " + std::to_string(p.ranks) +
                   " processes goes to NCCL: " + e.what());

@@ -57,6 +57,10 @@ class interposer {
     nccl::result init_rank(nccl::communicator** comm, int ranks, const nccl::unique_id& id, int rank, bool blocking,
                            const forward& to_nccl);
 
+    /// A new communicator of the ranks of `comm` that give this color; null of those that give none.
+    nccl::result split(nccl::communicator* comm, int color, nccl::communicator** created, bool blocking,
+                       const forward& to_nccl);
+
     /// How a communicator ends.
     enum class ending : unsigned char { finalize, destroy, revoke, abort };
     nccl::result end(nccl::communicator* comm, ending how, const forward& to_nccl);
@@ -70,11 +74,12 @@ class interposer {
     /// A communicator that NCCL promises for the end of the group.
     struct promised {
         nccl::communicator** where;
-        int ranks;
-        int rank; ///< of one; `all_ranks` where `where` is an array
+        int ranks; ///< `unknown` of a split, until it is made
+        int rank;  ///< of one; `all_ranks` where `where` is an array
         nccl::unique_id id;
     };
     static constexpr int all_ranks = -1;
+    static constexpr int unknown = -1;
 
     /// What a thread has said in its open group.
     struct group {
@@ -93,7 +98,7 @@ class interposer {
     /// Keeps the reason of a failure for `last_error`.
     nccl::result noted(nccl::result status, const std::string& why);
     nccl::result promise(const promised& p, const forward& to_nccl);
-    void adopt(const std::vector<promised>& promises);
+    void adopt(std::vector<promised> promises);
     void dismiss(const std::vector<promised>& promises);
     void adopt_here(const promised& p);
     void adopt_process(const promised& p);

@@ -50,6 +50,8 @@
     X(result, ncclCommInitRank, (communicator * *comm, int ranks, unique_id id, int rank), (comm, ranks, id, rank))    \
     X(result, ncclCommInitRankConfig, (communicator * *comm, int ranks, unique_id id, int rank, config* options),      \
       (comm, ranks, id, rank, options))                                                                                \
+    X(result, ncclCommSplit, (communicator * comm, int color, int key, communicator** created, config* options),       \
+      (comm, color, key, created, options))                                                                            \
     X(result, ncclCommFinalize, (communicator * comm), (comm))                                                         \
     X(result, ncclCommDestroy, (communicator * comm), (comm))                                                          \
     X(result, ncclCommAbort, (communicator * comm), (comm))                                                            \
@@ -67,8 +69,6 @@
     X(result, ncclCommInitRankScalable,                                                                                \
       (communicator * *comm, int ranks, int rank, int id_count, unique_id* ids, config* options),                      \
       (comm, ranks, rank, id_count, ids, options))                                                                     \
-    X(result, ncclCommSplit, (communicator * comm, int color, int key, communicator** created, config* options),       \
-      (comm, color, key, created, options))                                                                            \
     X(result, ncclCommShrink,                                                                                          \
       (communicator * comm, int* excluded, int count, communicator** created, config* options, int flags),             \
       (comm, excluded, count, created, options, flags))                                                                \

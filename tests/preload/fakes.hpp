@@ -74,7 +74,15 @@ class fake_nccl final : public nccl_beneath {
         return nccl::success;
     }
 
+    nccl::result place(nccl::communicator*, int* ranks, int* rank) override {
+        *ranks = placed_ranks;
+        *rank = placed_rank;
+        return nccl::success;
+    }
+
     static constexpr std::size_t refused_count = 666;
+    int placed_ranks = 0; ///< of every communicator
+    int placed_rank = 0;
     nccl::result end_answer = nccl::success;
     bool same_device = false;
 };

@@ -171,6 +171,37 @@ bool replays(const machine& m) {
     return right;
 }
 
+/// Rank 0 is on the last GPU, and so on.
+bool runs_backwards(int gpus) {
+    constexpr std::size_t count = 100003;
+    const auto n = static_cast<std::size_t>(gpus);
+    std::vector<int> devices;
+    for (int d = gpus - 1; d >= 0; --d) { devices.push_back(d); }
+    std::vector<communicator*> comms(n);
+    check("ncclCommInitAll", ncclCommInitAll(comms.data(), gpus, devices.data()));
+    const buffers data(n, count * 4); // by GPU
+    const auto at = [&](std::size_t r) { return data[n - 1 - r]; };
+    for (std::size_t r = 0; r < n; ++r) {
+        data.write(n - 1 - r, 0, encoded(int32, std::vector<double>(count, static_cast<double>(r + 1))));
+    }
+    check("ncclGroupStart", ncclGroupStart());
+    for (std::size_t r = 0; r < n; ++r) {
+        check("call", ncclAllReduce(at(r), at(r), count, int32, sum, comms[r], nullptr));
+        check("call", ncclBroadcast(at(r), at(r), 1, int32, 1, comms[r], nullptr));
+    }
+    check("ncclGroupEnd", ncclGroupEnd());
+    bool right = true;
+    for (std::size_t r = 0; r < n; ++r) {
+        check("cudaSetDevice", cudaSetDevice(devices[r]));
+        check("cudaDeviceSynchronize", cudaDeviceSynchronize());
+        right =
+            decoded(int32, data.read(n - 1 - r)) == std::vector<double>(count, static_cast<double>(n * (n + 1) / 2)) &&
+            right;
+    }
+    for (communicator* c : comms) { check("ncclCommDestroy", ncclCommDestroy(c)); }
+    return right;
+}
+
 } // namespace
 
 int main() {
@@ -196,6 +227,7 @@ int main() {
     tell("sends behind it", sends_arrive(m, 777, true));
     tell("graphs between calls that no graph holds", replays(m));
     m.destroy();
+    tell("ranks on the GPUs in reverse", runs_backwards(std::min(gpus, 8)));
     std::printf("%d failed\n", failures);
     return failures == 0 ? 0 : 1;
 }

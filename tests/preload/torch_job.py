@@ -163,6 +163,7 @@ PARTS = {
     "tensor parallel bfloat16": lambda: tensor_parallel(torch.bfloat16),
     "step times": step_times,
     "communicators": communicators,
+    "split communicators": lambda: communicators(30),
     "lost rank": lost_rank,
 }
 
@@ -174,7 +175,8 @@ def main():
         torch.cuda.set_device(DEVICE)
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    dist.init_process_group(backend)
+    # A group that knows its device at once makes its first communicator at once, and later ones by ncclCommSplit.
+    dist.init_process_group(backend, device_id=DEVICE if "split communicators" in parts else None)
     results = {}
     for part in parts:
         start = time.monotonic()

@@ -136,6 +136,11 @@ def main():
     compare(say, blink, peer, who)
     made = blink.get("communicators", {})
     say.tell("100 communicators", made.get("made", 0) == 100 and made["lost MiB"] < 64, f"{made}, {who} {peer.get('communicators')}")
+    split, _ = run("split", folder, "nccl", ["split communicators"], under, given.limit) if gpus > 1 else ({}, [])
+    if gpus > 1:
+        made = split.get("split communicators", {}).get("made", 0)
+        log = (folder / "split.rank0.log").read_text(encoding="utf-8", errors="replace")
+        say.tell("30 communicators that were split off", made == 30 and log.count("processes goes to Blink") >= 30, f"{made}")
     told = blink.get("lost rank", {})
     say.tell("a rank that dies", "rank 1" in told.get("told", "") and told["seconds"] < 20, str(told))
     for bucket, milliseconds in blink.get("step times", {}).items():
