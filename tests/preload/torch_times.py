@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Milliseconds of a data-parallel step of PyTorch on two GPUs, by the size of its buckets, with and without libblink.so.
 
-    torch_times.py [--repeat N] [--limit SECONDS] LIBBLINK [FOLDER FOR LOGS]
+    torch_times.py [--repeat N] [--limit SECONDS] [--tuning FILE]... LIBBLINK [FOLDER FOR LOGS]
 
-Of N runs of each, in turns, all medians. Status 77 where there is no PyTorch, or fewer GPUs than two.
+Of N runs of each, in turns, all medians. --tuning: once more with BLINK_TUNING_FILE=FILE, such as {"most_blocks": 32}, which
+leaves more of the GPUs to what is computed at the same time. Status 77 where there is no PyTorch, or fewer GPUs than two.
 """
 import argparse
 import pathlib
@@ -27,12 +28,15 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--limit", type=float, default=60)
+    parser.add_argument("--tuning", type=pathlib.Path, action="append", default=[])
     parser.add_argument("libblink", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path, nargs="?")
     given = parser.parse_args()
     folder = given.folder or pathlib.Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     ways = {"NCCL": {}, "libblink.so": {"LD_PRELOAD": str(given.libblink.resolve()), "BLINK_DEBUG": "info"}}
+    for file in given.tuning:
+        ways[file.stem] = {**ways["libblink.so"], "BLINK_TUNING_FILE": str(file.resolve())}
     taken = {way: [] for way in ways}
     for i in range(given.repeat):
         for way, variables in ways.items():
