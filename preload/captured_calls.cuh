@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace blink::preload {
@@ -50,7 +51,7 @@ struct capture_point {
 class captured_calls {
   public:
     /// @param orders_eager false: calls made one by one follow each other by other means, as long as none is captured
-    explicit captured_calls(int device, bool orders_eager = false) : waits_(orders_eager) {
+    explicit captured_calls(int device, bool orders_eager = false) : orders_eager_(orders_eager) {
         const cuda::device_scope current(device);
         cuda::check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     }
@@ -64,10 +65,14 @@ class captured_calls {
         const capture_point at = capture_point::of(stream);
         captured_ = at.id != 0;
         if (!captured_) {
-            if (waits_) { cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent"); }
+            const unsigned long long last_stream = std::exchange(stream_, orders_eager_ ? id_of(stream) : 0);
+            // Any graph may have been launched since the last call.
+            if (any_captured_ || (orders_eager_ && stream_ != last_stream)) {
+                cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent");
+            }
             return;
         }
-        waits_ = true;
+        any_captured_ = true;
         if (const auto known = graphs_.find(at.id); known == graphs_.end()) {
             cuda::check(cudaStreamWaitEvent(stream, last_, cudaEventWaitExternal), "cudaStreamWaitEvent");
         } else if (stream != known->second.stream) {
@@ -106,6 +111,13 @@ class captured_calls {
     };
     static constexpr std::size_t most_graphs = 64; ///< as many may be captured at once; nobody tells when one is done
 
+    /// A number that no other stream ever has, though its handle may come again.
+    static unsigned long long id_of(cudaStream_t stream) {
+        unsigned long long id = 0;
+        cuda::check(cudaStreamGetId(stream, &id), "cudaStreamGetId");
+        return id + 1;
+    }
+
     /// The next node of `stream` follows `calls` of its graph.
     static void join(cudaStream_t stream, std::vector<cudaGraphNode_t>& calls) {
 #if CUDART_VERSION >= 13000
@@ -119,8 +131,10 @@ class captured_calls {
     }
 
     cudaEvent_t last_ = nullptr;
-    bool waits_;
+    const bool orders_eager_;
+    bool any_captured_ = false;
     bool captured_ = false;                          ///< the call between `before` and `after`
+    unsigned long long stream_ = 0;                  ///< of the last call made one by one; 0: there is none
     std::map<unsigned long long, graph_end> graphs_; ///< by the number of the capture, which grows
 };
 
