@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <map>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -63,8 +64,8 @@ class captured_calls {
     /// @throw cuda_error where the driver refuses
     void before(cudaStream_t stream) {
         const capture_point at = capture_point::of(stream);
-        captured_ = at.id != 0;
-        if (!captured_) {
+        capture_ = at.id;
+        if (capture_ == 0) {
             const unsigned long long last_stream = std::exchange(stream_, orders_eager_ ? id_of(stream) : 0);
             // Any graph may have been launched since the last call.
             if (any_captured_ || (orders_eager_ && stream_ != last_stream)) {
@@ -80,11 +81,22 @@ class captured_calls {
         }
     }
 
+    /// Between `before` and `after`: the call on `stream` also follows the last one of `other`, of the same device.
+    /// Where it is captured, then only the last one in the same graph, as `other` may be gone when that is launched.
+    /// @throw cuda_error where the driver refuses
+    void follow(captured_calls& other, cudaStream_t stream) const {
+        if (capture_ == 0) { return cuda::check(cudaStreamWaitEvent(stream, other.last_, 0), "cudaStreamWaitEvent"); }
+        const std::lock_guard lock(other.guard_);
+        const auto known = other.graphs_.find(capture_);
+        if (known != other.graphs_.end()) { join(stream, known->second.calls); }
+    }
+
     /// The call is on `stream`.
     /// @throw cuda_error where the driver refuses
     void after(cudaStream_t stream) {
-        if (!captured_) { return cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
+        if (capture_ == 0) { return cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
         const capture_point at = capture_point::of(stream);
+        const std::lock_guard lock(guard_);
         if (graphs_.size() > most_graphs && !graphs_.contains(at.id)) { graphs_.erase(graphs_.begin()); }
         graph_end& end = graphs_[at.id];
         // The event is recorded beside the stream, so that what follows on it does not wait for that.
@@ -133,8 +145,9 @@ class captured_calls {
     cudaEvent_t last_ = nullptr;
     const bool orders_eager_;
     bool any_captured_ = false;
-    bool captured_ = false;                          ///< the call between `before` and `after`
-    unsigned long long stream_ = 0;                  ///< of the last call made one by one; 0: there is none
+    unsigned long long capture_ = 0; ///< of the call between `before` and `after`; 0: it is made by itself
+    unsigned long long stream_ = 0;  ///< of the last call made one by one; 0: there is none
+    std::mutex guard_;               ///< of `graphs_`
     std::map<unsigned long long, graph_end> graphs_; ///< by the number of the capture, which grows
 };
 

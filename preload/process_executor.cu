@@ -6,6 +6,7 @@
 #include <blink/topology/read.hpp>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "captured_calls.cuh"
 #include "executor.hpp"
+#include "launch_slots.hpp"
 #include "log.hpp"
 #include "peer_memory.cuh"
 #include "plan_report.cuh"
@@ -40,6 +42,14 @@ namespace {
     return choices;
 }
 
+/// The places for communicators on a device of this process. Never destroyed.
+[[nodiscard]] launch_slots<captured_calls>& slots_of(int device) {
+    static auto& guard = *new std::mutex;
+    static auto& all = *new std::map<int, launch_slots<captured_calls>>;
+    const std::lock_guard lock(guard);
+    return all[device];
+}
+
 class process_executor final : public executor {
   public:
     process_executor(const process_place& at, const settings& chosen)
@@ -50,6 +60,8 @@ class process_executor final : public executor {
                     comm_.plan_for(collective::allreduce, 0, planning(options{})));
         }
     }
+
+    ~process_executor() override { slots_of(comm_.device()).leave(&order_); }
 
     [[nodiscard]] std::string refusal(const matched_call& call) override {
         try {
@@ -70,6 +82,7 @@ class process_executor final : public executor {
             const cuda::device_scope current(comm_.device());
             const cudaStream_t on = to_cuda(call.streams[0]);
             order_.before(on);
+            slots_of(comm_.device()).enter(&order_, [&](captured_calls& other) { order_.follow(other, on); });
             run_call(comm_, call);
             order_.after(on);
         } catch (const error& e) {

@@ -1,13 +1,15 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A program on NCCL's interface with a process for each rank: AlltoAll, Gather and Scatter, alone, in groups and in a
-// graph, and buffers in pinned memory of the host. The ranks share the GPUs that there are. Under libblink.so, and
-// linked to alone_nccl.cpp, all of it is Blink's.
+// graph, buffers in pinned memory of the host, and four communicators at once. The ranks share the GPUs that there are.
+// Under libblink.so, and linked to alone_nccl.cpp, all of it is Blink's.
 //
 //     process_exchanges [RANKS, default 2]
 //
 // Status 77 where no GPU is visible.
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -119,6 +121,58 @@ bool takes_pinned_memory(const rank_state& s, std::size_t count) {
     return right;
 }
 
+/// Long calls of four communicators on a stream each, which become ready at the same time, again and again: a GPU has
+/// not room for the kernels of all.
+bool four_run_at_once(const rank_state& s, const rank_ids& ids) {
+    constexpr std::size_t count = 4U << 20, busy_bytes = 64U << 20;
+    constexpr int rounds = 25;
+    struct line {
+        communicator* comm = nullptr;
+        cudaStream_t on = nullptr;
+        void* memory = nullptr;
+    };
+    std::array<line, 4> lines;
+    void* busy = nullptr;
+    cudaEvent_t ready = nullptr;
+    check("cudaMalloc", cudaMalloc(&busy, busy_bytes));
+    check("cudaEventCreate", cudaEventCreateWithFlags(&ready, cudaEventDisableTiming));
+    const std::vector<unsigned char> ones = encoded(uint32, std::vector<double>(count, 1));
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        line& l = lines[i];
+        l.comm = i == 0 ? s.comm : s.second;
+        if (i > 1) {
+            check("ncclCommInitRank",
+                  ncclCommInitRank(&l.comm, static_cast<int>(s.n), ids[i], static_cast<int>(s.own)));
+        }
+        check("cudaStreamCreate", cudaStreamCreateWithFlags(&l.on, cudaStreamNonBlocking));
+        check("cudaMalloc", cudaMalloc(&l.memory, count * 4));
+        write(static_cast<unsigned char*>(l.memory), ones);
+    }
+    std::uint32_t factor = 1;
+    for (int round = 0; round < rounds; ++round) {
+        for (int i = 0; i < 8; ++i) { check("cudaMemsetAsync", cudaMemsetAsync(busy, i, busy_bytes, s.on)); }
+        check("cudaEventRecord", cudaEventRecord(ready, s.on));
+        for (const line& l : lines) {
+            check("cudaStreamWaitEvent", cudaStreamWaitEvent(l.on, ready, 0));
+            check("ncclAllReduce",
+                  ncclAllReduce(l.memory, l.memory, count, uint32, sum, l.comm, reinterpret_cast<stream*>(l.on)));
+        }
+        factor *= static_cast<std::uint32_t>(s.n);
+    }
+    bool right = true;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        check("cudaStreamSynchronize", cudaStreamSynchronize(lines[i].on));
+        const std::vector<unsigned char> found = read(static_cast<unsigned char*>(lines[i].memory), count * 4);
+        right = decoded(uint32, found) == std::vector<double>(count, static_cast<double>(factor)) && right;
+        if (i > 1) { check("ncclCommDestroy", ncclCommDestroy(lines[i].comm)); }
+        check("cudaStreamDestroy", cudaStreamDestroy(lines[i].on));
+        check("cudaFree", cudaFree(lines[i].memory));
+    }
+    check("cudaEventDestroy", cudaEventDestroy(ready));
+    check("cudaFree", cudaFree(busy));
+    return right;
+}
+
 int run(int rank, int ranks, const rank_ids& ids) {
     const rank_state s(rank, ranks, ids[0], ids[1]);
     for (const data_type type : {uint8, bfloat16, float32, int64}) {
@@ -132,6 +186,7 @@ int run(int rank, int ranks, const rank_ids& ids) {
     for (const std::size_t count : {1U, 1021U, 100003U}) {
         tell(std::to_string(count) + " elements in pinned memory of rank 0", takes_pinned_memory(s, count));
     }
+    tell("four communicators at once", four_run_at_once(s, ids));
     check("ncclCommDestroy", ncclCommDestroy(s.second));
     check("ncclCommDestroy", ncclCommDestroy(s.comm));
     return failures == 0 ? 0 : 1;
