@@ -108,7 +108,7 @@ class occupant {
 
 /// Calls beside blocks that hold all but a few multiprocessors.
 void check_beside_occupants(blink::cuda_group& group, const std::vector<int>& devices, bool pulls) {
-    caller calls(group, 8, pulls, true);
+    caller calls(group, 8, pulls);
     const auto batch = [&](int count) {
         for (int i = 0; i < count; ++i) { calls.call<float>(blink::sum{}); }
     };

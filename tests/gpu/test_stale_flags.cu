@@ -35,7 +35,7 @@ class old_group : public blink::cuda_group {
             std::vector<blink::cuda::stream_flags> streams(
                 static_cast<std::size_t>(blink::cuda::stream_blocks(size())));
             for (blink::cuda::stream_flags& f : streams) {
-                std::fill_n(f.position, blink::cuda::max_teams, calls);
+                std::fill_n(f.state, blink::cuda::max_teams, blink::cuda::stream_state{calls, calls});
                 std::fill_n(&f.emptied[0][0][0], sizeof f.emptied / sizeof f.emptied[0][0][0], calls);
             }
             write(resources().memory().streams[i], streams);

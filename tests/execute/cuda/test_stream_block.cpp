@@ -133,9 +133,9 @@ TEST_CASE("a position may be any number") {
     for (auto& of_rank : m.flags) {
         for (stream_flags& f : of_rank) {
             for (int t = 0; t < max_teams; ++t) {
-                f.position[t] = 0xFFFFFFFAU;
+                f.state[t] = {0xFFFFFFFAU, 0xFFFFFFFAU};
                 for (auto& by_way : f.emptied) {
-                    for (auto& by_reader : by_way) { by_reader[t] = f.position[t]; }
+                    for (auto& by_reader : by_way) { by_reader[t] = f.state[t].position; }
                 }
             }
         }

@@ -27,13 +27,22 @@ inline constexpr int max_teams = 16;          ///< of a block
 inline constexpr unsigned ring_rows = 16;     ///< of one stream; so few that rings stay in a GPU's cache
 inline constexpr int stream_max_blocks = 128; ///< of one rank
 
+/// Rows that a reader may keep from others that it has emptied: a short call without that store is over sooner.
+inline constexpr unsigned untold_rows = ring_rows / 4;
+
 /// Ways of a stream, each with rings of its own.
 enum class way : unsigned char { up, down };
 
-/// State of one block of one rank, written by peers but for `position`.
+/// Where a team's streams stand, which is its owner's own.
+struct alignas(16) stream_state {
+    std::uint64_t position; ///< rows of all earlier calls
+    std::uint64_t told;     ///< up to where all others have been told that rows are empty
+};
+
+/// State of one block of one rank, written by peers but for `state`.
 struct alignas(128) stream_flags {
     std::uint64_t emptied[2][max_ranks][max_teams]; ///< by way, reader and team: the reader has emptied rows up to here
-    std::uint64_t position[max_teams];              ///< the owner's own: rows of all earlier calls
+    stream_state state[max_teams];
 };
 
 /// Blocks of one rank that have streams: fewer in larger groups, so that the memory of a rank stays about 48 MiB.

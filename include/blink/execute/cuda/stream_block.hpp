@@ -67,13 +67,17 @@ class tree_walk {
             BLINK_NO_UNROLL
             for (int c = 0; c < children_.count; ++c) {
                 unit<T> partial;
-                if (!at_.receive(children_[c], way::up, row, partial)) { return false; }
+                if (!at_.template receive<way::up>(children_[c], row, partial)) { return false; }
                 add<T>(op_, total, partial);
             }
-            at_.tell(children_, way::up, row);
+            at_.template tell<way::up>(children_, row);
             result = is_root_ ? complete<T>(op_, total, at_.call->ranks) : converted<T>(total);
         }
-        if (!at_.send(is_root_ ? readers_ : reduce_to_, is_root_ ? way::down : way::up, row, result)) { return false; }
+        if (is_root_) {
+            if (!at_.template send<way::down>(readers_, row, result)) { return false; }
+        } else if (!at_.template send<way::up>(reduce_to_, row, result)) {
+            return false;
+        }
         if (keeps_) { at_.keep(row, result); }
         return true;
     }
@@ -81,9 +85,9 @@ class tree_walk {
     /// A result that comes down.
     BLINK_DEVICE_CODE bool end(std::uint32_t row) {
         unit<T> result;
-        if (!at_.receive(receive_from_[0], way::down, row, result)) { return false; }
-        at_.tell(receive_from_, way::down, row);
-        if (!at_.send(readers_, way::down, row, result)) { return false; }
+        if (!at_.template receive<way::down>(receive_from_[0], row, result)) { return false; }
+        at_.template tell<way::down>(receive_from_, row);
+        if (!at_.template send<way::down>(readers_, row, result)) { return false; }
         at_.keep(row, result);
         return true;
     }
@@ -119,7 +123,7 @@ class all_pairs_walk {
                 if (row + 1 < at_.rows) { next = at_.input(row + 1); }
                 // What is added here has to be what the others get.
                 own = settled(converted<T>(contribution<T>(op_, own, at_.rank)));
-                if (!at_.send(others_, way::up, row, own)) { return false; }
+                if (!at_.template send<way::up>(others_, row, own)) { return false; }
             }
             if (row > 0 && !end(row - 1, before)) { return false; }
             before = own;
@@ -133,14 +137,14 @@ class all_pairs_walk {
         BLINK_NO_UNROLL
         for (int r = 0; r < at_.call->ranks; ++r) {
             unit<T> from = own;
-            if (r != at_.rank && !at_.receive(r, way::up, row, from)) { return false; }
+            if (r != at_.rank && !at_.template receive<way::up>(r, row, from)) { return false; }
             if (r == 0) {
                 total = converted<accumulator_of<Op, T>>(from);
             } else {
                 add<T>(op_, total, from);
             }
         }
-        at_.tell(others_, way::up, row);
+        at_.template tell<way::up>(others_, row);
         at_.keep(row, complete<T>(op_, total, at_.call->ranks));
         return true;
     }

@@ -62,11 +62,10 @@ class stream_context {
     /// Begins the call. All that can be known before the kernel's turn is known then, since a short call takes as long
     /// as it is to the last store to another GPU, and a trip there and back. What is read here is not waited for.
     BLINK_DEVICE_CODE void enter(const neighbours& up, const neighbours& down) {
-        std::uint64_t* const position = &call->flags[rank][machine_.block()].position[team_];
+        stream_state& state = call->flags[rank][machine_.block()].state[team_];
         const int other = thread_ / 2;
         if (other < call->ranks && other != rank) { greeted_ = told(other, static_cast<way>(thread_ & 1)); }
-        const auto meet = [&](way on, const neighbours& with) {
-            met& m = met_[static_cast<int>(on)];
+        const auto meet = [&](way on, met& m, const neighbours& with) {
             if (with.readers.count > 0) {
                 m.reader = with.readers[0];
                 m.sent = ring_at(m.reader, rank, on);
@@ -78,22 +77,22 @@ class stream_context {
             if (thread_ < with.readers.count) { m.emptied = emptied(on, with.readers[thread_]); }
             machine_.have(m.sent.first, m.taken.first, m.emptied);
         };
-        meet(way::up, up);
-        meet(way::down, down);
-        machine_.have(position, greeted_);
+        meet(way::up, up_, up);
+        meet(way::down, down_, down);
+        machine_.have(&state, greeted_);
         machine_.take_turn();
         if (rows == 0) { return; }
-        begin_ = machine_.peek(position);
-        for (met& m : met_) {
-            if (m.emptied != nullptr) { m.room = machine_.peek(m.emptied); }
-        }
+        begin_ = machine_.peek(&state.position);
+        told_ = machine_.peek(&state.told);
+        if (up_.emptied != nullptr) { up_.room = machine_.peek(up_.emptied); }
+        if (down_.emptied != nullptr) { down_.room = machine_.peek(down_.emptied); }
     }
 
     /// Ends it.
     BLINK_DEVICE_CODE void leave() {
         greet();
         if (thread_ == 0 && rows > 0) {
-            call->flags[rank][machine_.block()].position[team_] = begin_ + std::uint64_t{rows} * cells;
+            call->flags[rank][machine_.block()].state[team_] = {begin_ + std::uint64_t{rows} * cells, told_};
         }
     }
 
@@ -119,27 +118,29 @@ class stream_context {
     }
 
     /// Sends `row` to each of `readers`, once they have room. False after the deadline.
-    [[nodiscard]] BLINK_DEVICE_CODE bool send(const rank_list& readers, way on, std::uint32_t row, const unit<T>& x) {
+    template <way On>
+    [[nodiscard]] BLINK_DEVICE_CODE bool send(const rank_list& readers, std::uint32_t row, const unit<T>& x) {
         if (readers.count == 0) { return true; }
-        const met& m = met_[static_cast<int>(on)];
+        met& m = met_on<On>();
         const std::uint64_t end = position(row + 1, 0);
         if (!machine_.team_all(m.room + ring_rows >= end || thread_ >= readers.count) &&
-            !wait_for_room(readers, on, end, row)) {
+            !wait_for_room(m, readers, end, row)) {
             return false;
         }
         if (row >= own_rows_) { return true; }
         const unit_in_cells<T> y = to_cells<T>(x);
         store_cells(m.sent, row, y);
         BLINK_NO_UNROLL
-        for (int r = 1; r < readers.count; ++r) { store_cells(ring_at(readers[r], rank, on), row, y); }
+        for (int r = 1; r < readers.count; ++r) { store_cells(ring_at(readers[r], rank, On), row, y); }
         return true;
     }
 
     /// Takes `row` of `writer`, and empties its cells. False after the deadline.
-    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int writer, way on, std::uint32_t row, unit<T>& x) {
+    template <way On>
+    [[nodiscard]] BLINK_DEVICE_CODE bool receive(int writer, std::uint32_t row, unit<T>& x) {
         greet();
-        const met& m = met_[static_cast<int>(on)];
-        const ring from = writer == m.writer ? m.taken : ring_at(rank, writer, on);
+        const met& m = met_on<On>();
+        const ring from = writer == m.writer ? m.taken : ring_at(rank, writer, On);
         const bool mine = row < own_rows_;
         unit_in_cells<T> y{};
         const auto here = [&] {
@@ -151,7 +152,7 @@ class stream_context {
             }
             return machine_.team_all(all);
         };
-        const auto missing = [&] { return missed(on == way::down ? awaited::result : awaited::partial, writer, row); };
+        const auto missing = [&] { return missed(On == way::down ? awaited::result : awaited::partial, writer, row); };
         if (!wait_until(machine_, *call, here, missing, [&](bool ends) { return machine_.team_any(ends); })) {
             return false;
         }
@@ -168,14 +169,15 @@ class stream_context {
 
     /// In a call that is longer than the rings: tells `writers` from time to time that `row` and all before it are
     /// empty. Not more often: the fence waits for all that the thread has sent.
-    BLINK_DEVICE_CODE void tell(const rank_list& writers, way on, std::uint32_t row) const {
+    template <way On>
+    BLINK_DEVICE_CODE void tell(const rank_list& writers, std::uint32_t row) const {
         constexpr std::uint32_t half = ring_rows / 2;
         const std::uint32_t before = row * cells;
         if (rows * cells <= ring_rows || row + 1 >= rows || before / half == (before + cells) / half) { return; }
         machine_.team_sync();
         if (thread_ < writers.count) {
             machine_.fence();
-            machine_.store(told(writers[thread_], on), position(row + 1, 0));
+            machine_.store(told(writers[thread_], On), position(row + 1, 0));
         }
     }
 
@@ -189,6 +191,16 @@ class stream_context {
         std::uint64_t* emptied = nullptr; ///< where this thread's reader tells how far it is
         std::uint64_t room = 0;           ///< what was last seen there
     };
+
+    /// Known where it is compiled, so that it stays in registers.
+    template <way On>
+    [[nodiscard]] BLINK_DEVICE_CODE met& met_on() {
+        if constexpr (On == way::up) {
+            return up_;
+        } else {
+            return down_;
+        }
+    }
 
     /// How many elements this thread has of a row: fewer in its last one.
     [[nodiscard]] BLINK_DEVICE_CODE int filled(std::uint32_t row) const {
@@ -240,11 +252,14 @@ class stream_context {
         return ok;
     }
 
-    /// Tells all others, once, that the rows of earlier calls are empty here. Comes before anything that waits for
-    /// others, who may wait for this; but behind what can be sent without waiting.
+    /// Tells all others that the rows of earlier calls are empty here, where some are waiting to be told, or somebody
+    /// may need to know in this call. Comes before anything that waits for others, who may wait for this; but behind
+    /// what can be sent without waiting.
     BLINK_DEVICE_CODE void greet() {
         if (has_greeted_ || rows == 0) { return; }
         has_greeted_ = true;
+        if (begin_ - told_ < untold_rows && rows * cells <= ring_rows - untold_rows) { return; }
+        told_ = begin_;
         if (greeted_ != nullptr) { machine_.store(greeted_, begin_); }
         BLINK_NO_UNROLL
         for (int i = thread_ + Machine::team_threads; i < 2 * call->ranks; i += Machine::team_threads) {
@@ -253,10 +268,9 @@ class stream_context {
     }
 
     /// Waits until all `readers` have emptied what lay a ring before position `end`. False after the deadline.
-    [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_room(const rank_list& readers, way on, std::uint64_t end,
+    [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_room(met& m, const rank_list& readers, std::uint64_t end,
                                                        std::uint32_t row) {
         greet();
-        met& m = met_[static_cast<int>(on)];
         bool ok = true;
         if (thread_ < readers.count) {
             ok = wait_until(
@@ -282,8 +296,9 @@ class stream_context {
     int last_filled_ = 0;              ///< elements that it has in the last of them
     std::size_t step_ = 0;             ///< elements from row to row
     std::uint64_t begin_ = 0;          ///< rows of cells in earlier calls
+    std::uint64_t told_ = 0;           ///< see `stream_state`
     std::uint64_t* greeted_ = nullptr; ///< where this thread tells what is empty
-    met met_[2];
+    met up_, down_;
 };
 
 } // namespace blink::cuda
