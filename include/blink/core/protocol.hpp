@@ -21,12 +21,13 @@ enum class protocol : unsigned char {
     all_pairs, ///< lines from each rank to each other, without trees: one trip in all, for short AllReduce calls
     packets,   ///< 128 bytes at a time, eight of them the flag, over NVLink: for calls that lines are too wide for
     all_pairs_packets, ///< packets from each rank to each other
-    pull ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
-         ///< all its buffers
+    pull,  ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
+           ///< all its buffers
+    copies ///< long calls by copy engines, over the host too, between GPUs of one process that all reach each other
 };
 
-inline constexpr std::array<std::string_view, 7> protocol_names{
-    "auto", "chunks", "lines", "all_pairs", "packets", "all_pairs_packets", "pull"};
+inline constexpr std::array<std::string_view, 8> protocol_names{
+    "auto", "chunks", "lines", "all_pairs", "packets", "all_pairs_packets", "pull", "copies"};
 
 [[nodiscard]] constexpr std::string_view to_string(protocol p) noexcept {
     return protocol_names[static_cast<std::size_t>(p)];
@@ -38,8 +39,8 @@ inline constexpr std::array<std::string_view, 7> protocol_names{
         if (protocol_names[i] == name) { return static_cast<protocol>(i); }
     }
     throw usage_error("unknown protocol '" + std::string(name) +
-                      "': expected auto, chunks, lines, all_pairs, packets "
-                      "all_pairs_packets or pull");
+                      "': expected auto, chunks, lines, all_pairs, packets, "
+                      "all_pairs_packets, pull or copies");
 }
 
 } // namespace blink

@@ -18,6 +18,10 @@ struct tuning {
     std::size_t pull_up_to = 0;                     ///< likewise; of reductions beyond packets, those that parents pull
     std::size_t most_chunk_bytes = 64u << 10;       ///< of a thread block's chunk, where nobody asks for another size
     int most_blocks = 128;                          ///< thread blocks of a rank
+    std::size_t copies_from = 0;        ///< bytes from which copy engines move data between two ranks; 0: never
+    std::size_t copies_reduce_from = 0; ///< likewise, for a reduction
+    int host_share = 114;     ///< per mille that copies send over the host of what crosses one way in a long call
+    int host_share_both = 88; ///< likewise, where data go both ways at once
 
     friend bool operator==(const tuning&, const tuning&) = default;
 };

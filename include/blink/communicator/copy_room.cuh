@@ -1,0 +1,209 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What calls by copy engines need beside their group: streams, events, slots on the GPUs and a ring on the host.
+#pragma once
+
+#include <blink/communicator/cuda_resources.cuh>
+#include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
+#include <blink/execute/cuda/launch.cuh>
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace blink::cuda {
+
+/// True where what is enqueued on these streams may wait for each other: none of them is captured, or all of them into
+/// the same graph.
+[[nodiscard]] inline bool may_meet(std::span<const device_ranks> devices) {
+    cudaStreamCaptureStatus first = cudaStreamCaptureStatusNone;
+    unsigned long long first_id = 0;
+    for (const device_ranks& d : devices) {
+        const device_scope current(d.device);
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        unsigned long long id = 0;
+        check(cudaStreamGetCaptureInfo(d.stream, &status, &id), "cudaStreamGetCaptureInfo");
+        if (&d == &devices.front()) {
+            first = status;
+            first_id = id;
+        }
+        if (status != first || (status == cudaStreamCaptureStatusActive && id != first_id)) { return false; }
+    }
+    return first != cudaStreamCaptureStatusInvalidated;
+}
+
+/// The buffers of a call by rank.
+struct copy_buffers {
+    std::vector<const std::byte*> in;
+    std::vector<std::byte*> out;
+    std::size_t element_bytes = 1;
+};
+
+/// Made on first use, and grows with the calls: slots of up to 80 MiB a rank and 64 MiB on the host where no larger
+/// chunks are asked for. What a graph may still use is kept to the end.
+class copy_room {
+  public:
+    /// @param group a GPU for each rank; outlives the room
+    /// @throw cuda_error where the driver refuses
+    explicit copy_room(group_resources& group) : group_(group) {
+        for (const device_ranks& d : group.devices()) {
+            rank_side& side = sides_.emplace_back();
+            for (int q = 1; q < copy_queues; ++q) { side.streams.push_back(group.make_stream(d.device)); }
+        }
+    }
+    ~copy_room() {
+        for (std::size_t r = 0; r < sides_.size(); ++r) {
+            const device_scope current(group_.devices()[r].device);
+            for (const cudaStream_t s : sides_[r].streams) { (void)cudaStreamSynchronize(s); }
+            for (const cudaEvent_t e : sides_[r].events) { (void)cudaEventDestroy(e); }
+            for (void* const m : sides_[r].memory) { (void)cudaFree(m); }
+        }
+        for (void* const m : host_memory_) { (void)cudaFreeHost(m); }
+    }
+    copy_room(const copy_room&) = delete;
+    copy_room& operator=(const copy_room&) = delete;
+
+    /// Combines the elements of a step, on a stream of the current device: those `from` each rank, the result to `to`.
+    using combiner = std::function<void(const copy_step&, std::span<const std::byte* const> from, std::byte* to,
+                                        cudaStream_t stream)>;
+
+    /// Enqueues a call between the streams of the ranks, which `may_meet`.
+    /// @throw cuda_error where the driver refuses
+    void run(const copy_plan& plan, const copy_buffers& buffers, const combiner& combine) {
+        reserve(plan.slot_elements * buffers.element_bytes, plan.host_elements * buffers.element_bytes);
+        const copy_program program = make_program(plan);
+        const std::vector<cudaEvent_t> events = events_for(program);
+        for (const copy_action& a : program.actions) {
+            const device_scope current(group_.devices()[static_cast<std::size_t>(rank_of_queue(a.queue))].device);
+            const cudaStream_t stream = stream_of(a.queue);
+            switch (a.what) {
+            case copy_action::kind::mark:
+                check(cudaEventRecord(events[static_cast<std::size_t>(a.index)], stream), "cudaEventRecord");
+                break;
+            case copy_action::kind::wait:
+                check(cudaStreamWaitEvent(stream, events[static_cast<std::size_t>(a.index)], 0), "cudaStreamWaitEvent");
+                break;
+            case copy_action::kind::step:
+                step(plan.steps[static_cast<std::size_t>(a.index)], plan.ranks, buffers, combine, stream);
+                break;
+            }
+        }
+    }
+
+  private:
+    struct rank_side {
+        std::vector<cudaStream_t> streams; ///< by queue, without the first, which is the rank's own
+        std::vector<cudaEvent_t> events;
+        std::byte* slots = nullptr;
+        std::vector<void*> memory;
+    };
+
+    /// Lets this thread allocate while streams are captured.
+    class capture_pause {
+      public:
+        capture_pause() { check(cudaThreadExchangeStreamCaptureMode(&mode_), "cudaThreadExchangeStreamCaptureMode"); }
+        ~capture_pause() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+        capture_pause(const capture_pause&) = delete;
+        capture_pause& operator=(const capture_pause&) = delete;
+
+      private:
+        cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+    };
+
+    [[nodiscard]] cudaStream_t stream_of(int queue) const {
+        const auto rank = static_cast<std::size_t>(rank_of_queue(queue));
+        const auto number = static_cast<std::size_t>(queue % copy_queues);
+        return number == 0 ? group_.devices()[rank].stream : sides_[rank].streams[number - 1];
+    }
+
+    void reserve(std::size_t slot_bytes, std::size_t host_bytes) {
+        const capture_pause pause;
+        if (slot_bytes > slot_bytes_) {
+            for (std::size_t r = 0; r < sides_.size(); ++r) {
+                const device_scope current(group_.devices()[r].device);
+                void* memory = nullptr;
+                check(cudaMalloc(&memory, slot_bytes), "cudaMalloc");
+                sides_[r].memory.push_back(memory);
+                sides_[r].slots = static_cast<std::byte*>(memory);
+            }
+            slot_bytes_ = slot_bytes;
+        }
+        if (host_bytes > host_bytes_) {
+            void* memory = nullptr;
+            check(cudaHostAlloc(&memory, host_bytes, cudaHostAllocPortable), "cudaHostAlloc");
+            host_memory_.push_back(memory);
+            host_ = static_cast<std::byte*>(memory);
+            host_bytes_ = host_bytes;
+        }
+    }
+
+    /// An event of this room for each of the program's, on the device of the queue that marks it.
+    [[nodiscard]] std::vector<cudaEvent_t> events_for(const copy_program& program) {
+        std::vector<std::size_t> used(sides_.size(), 0);
+        std::vector<cudaEvent_t> events;
+        for (const int queue : program.marked_by) {
+            const auto r = static_cast<std::size_t>(rank_of_queue(queue));
+            std::vector<cudaEvent_t>& known = sides_[r].events;
+            if (used[r] == known.size()) {
+                const device_scope current(group_.devices()[r].device);
+                cudaEvent_t made = nullptr;
+                check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+                known.push_back(made);
+            }
+            events.push_back(known[used[r]++]);
+        }
+        return events;
+    }
+
+    [[nodiscard]] const std::byte* source(const copy_end& at, const copy_buffers& buffers) const {
+        const auto r = static_cast<std::size_t>(at.rank);
+        const std::byte* const base = at.place == copy_place::in    ? buffers.in[r]
+                                      : at.place == copy_place::out ? buffers.out[r]
+                                                                    : library(at);
+        return base + at.offset * buffers.element_bytes;
+    }
+    [[nodiscard]] std::byte* target(const copy_end& at, const copy_buffers& buffers) const {
+        std::byte* const base =
+            at.place == copy_place::out ? buffers.out[static_cast<std::size_t>(at.rank)] : library(at);
+        return base + at.offset * buffers.element_bytes;
+    }
+    [[nodiscard]] std::byte* library(const copy_end& at) const {
+        return at.place == copy_place::slot ? sides_[static_cast<std::size_t>(at.rank)].slots : host_;
+    }
+
+    void step(const copy_step& s, int ranks, const copy_buffers& buffers, const combiner& combine,
+              cudaStream_t stream) const {
+        std::byte* const to = target(s.to, buffers);
+        if (!s.combines) {
+            check(cudaMemcpyAsync(to, source(s.from, buffers), s.count * buffers.element_bytes, cudaMemcpyDefault,
+                                  stream),
+                  "cudaMemcpyAsync");
+            return;
+        }
+        std::vector<const std::byte*> from;
+        std::size_t row = 0;
+        for (int r = 0; r < ranks; ++r) {
+            if (r == s.to.rank) {
+                from.push_back(source(s.from, buffers));
+            } else {
+                from.push_back(source({copy_place::slot, s.to.rank, s.others + row++ * s.row}, buffers));
+            }
+        }
+        combine(s, from, to, stream);
+    }
+
+    group_resources& group_;
+    std::vector<rank_side> sides_;
+    std::byte* host_ = nullptr;
+    std::size_t slot_bytes_ = 0;
+    std::size_t host_bytes_ = 0;
+    std::vector<void*> host_memory_;
+};
+
+} // namespace blink::cuda

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// The steps of a `copy_plan` on queues that meet at events, as streams do.
+#pragma once
+
+#include <blink/core/config.hpp>
+#include <blink/execute/cuda/copy_plan.hpp>
+
+#include <vector>
+
+namespace blink::cuda {
+
+/// What is put on a queue: it marks an event, waits until another queue has come to its mark, or does a step.
+struct copy_action {
+    enum class kind : unsigned char { mark, wait, step };
+    kind what = kind::step;
+    int queue = 0;
+    int index = 0; ///< of the event or the step
+};
+
+struct copy_program {
+    std::vector<copy_action> actions; ///< in the order in which they are enqueued; an event is marked before it is
+                                      ///< waited for
+    std::vector<int> marked_by;       ///< the queue of each event
+};
+
+/// No step begins before the own queues of all ranks have come to the call, and these go on behind it when all steps
+/// are done. Waits that others imply are left out.
+[[nodiscard]] BLINK_INLINE copy_program make_program(const copy_plan& plan);
+
+} // namespace blink::cuda
+
+#if !defined(BLINK_DECLARATIONS_ONLY)
+#include <blink/execute/cuda/copy_program_impl.hpp>
+#endif
