@@ -55,6 +55,14 @@ template <class Op, class T>
     return can_copy(how, to_string(kind), !reduces(kind) || combines_copies<Op, T>, ways, devices);
 }
 
+template <class T>
+[[nodiscard]] copy_buffers bytes_of(std::span<const T* const> in, std::span<T* const> out) {
+    copy_buffers buffers{{}, {}, sizeof(T)};
+    for (const T* const p : in) { buffers.in.push_back(reinterpret_cast<const std::byte*>(p)); }
+    for (T* const p : out) { buffers.out.push_back(reinterpret_cast<std::byte*>(p)); }
+    return buffers;
+}
+
 /// Enqueues a collective by copies.
 /// @param chunk_bytes 0, or the size of the pieces that are combined
 template <class T, class Op>
@@ -63,13 +71,10 @@ void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, col
                    std::size_t chunk_bytes) {
     const auto ranks = static_cast<int>(in.size());
     if constexpr (combines_copies<Op, T>) { check_operator(op, ranks); }
-    copy_buffers buffers{{}, {}, sizeof(T)};
+    const copy_buffers buffers = bytes_of(in, out);
     std::vector<bool> in_place;
     for (std::size_t r = 0; r < in.size(); ++r) {
-        buffers.in.push_back(reinterpret_cast<const std::byte*>(in[r]));
-        buffers.out.push_back(reinterpret_cast<std::byte*>(out[r]));
-        const std::size_t own = is_sharded(kind) ? r * count * sizeof(T) : 0;
-        in_place.push_back(buffers.in.back() == buffers.out.back() + own);
+        in_place.push_back(in[r] == out[r] + (is_sharded(kind) ? r * count : 0));
     }
     const tuning& tuned = group.memory().tuned;
     const copy_shape shape = shape_copies(copy_call_of(kind, ranks, count, sizeof(T)), sizeof(T), chunk_bytes, tuned);

@@ -8,10 +8,12 @@
 #include <blink/core/protocol.hpp>
 #include <blink/core/tuning.hpp>
 #include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/schedule/exchange.hpp>
 #include <blink/schedule/hybrid_split.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 namespace blink::cuda {
 
@@ -29,6 +31,18 @@ struct copy_call {
                                                std::size_t element_bytes) noexcept {
     const std::size_t shards = is_sharded(kind) ? static_cast<std::size_t>(ranks) : 1;
     return {shards * count * element_bytes, count * element_bytes, ranks, reduces(kind), !is_rooted(kind)};
+}
+
+/// What an exchange asks of copies.
+[[nodiscard]] inline copy_call copy_call_of(const exchange& e, std::size_t element_bytes) {
+    copy_call call{std::max(input_count(e), output_count(e)) * element_bytes, 0, e.ranks, false, false};
+    std::vector<std::size_t> sent(static_cast<std::size_t>(e.ranks), 0);
+    for (const transfer& t : e.transfers) {
+        if (t.from != t.to) { sent[static_cast<std::size_t>(t.from)] += t.count * element_bytes; }
+    }
+    call.crossing = *std::ranges::max_element(sent);
+    call.both_ways = std::ranges::count_if(sent, [](std::size_t n) { return n > 0; }) > 1;
+    return call;
 }
 
 /// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on.

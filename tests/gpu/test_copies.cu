@@ -1,0 +1,366 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/alltoall.hpp>
+#include <blink/communicator/cuda_group.cuh>
+#include <blink/gather.hpp>
+#include <blink/scatter.hpp>
+
+#include <cuda_bf16.h>
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "groups.cuh"
+
+using blink::collective;
+using blink::protocol;
+
+namespace {
+
+constexpr std::size_t red_zone = 64; ///< elements before and behind every buffer
+constexpr std::size_t most_count = 100003;
+
+constexpr collective kinds[] = {collective::broadcast, collective::reduce, collective::allreduce, collective::allgather,
+                                collective::reduce_scatter};
+
+/// Groups of the real GPUs: without the host, and with a large share over it.
+blink::cuda_group& group_of(int host_share) {
+    const auto make = [](int share) {
+        blink::group_options o;
+        o.tuned.host_share = share;
+        o.tuned.host_share_both = share;
+        return o;
+    };
+    static blink::cuda_group without(make(0));
+    static blink::cuda_group with(make(300));
+    return host_share == 0 ? without : with;
+}
+
+/// Where the buffers of a call are.
+struct call_shape {
+    collective kind = collective::allreduce;
+    int root = 0;
+    std::size_t count = 0;
+    std::size_t in_offset = 0; ///< elements from an aligned address
+    std::size_t out_offset = 0;
+    bool in_place = false;
+};
+
+/// Buffers between red zones, as bytes that the host knows: whole numbers of which sums are exact.
+template <class T>
+class copied_call {
+  public:
+    copied_call(blink::cuda_group& group, const call_shape& shape, unsigned seed)
+        : group_(group), shape_(shape), in_count_(blink::input_count(shape.kind, group.size(), shape.count)),
+          out_count_(blink::output_count(shape.kind, group.size(), shape.count)),
+          in_(group.make_buffers<T>(std::max(in_count_, out_count_) + 2 * red_zone + 4)),
+          out_(group.make_buffers<T>(out_count_ + 2 * red_zone + 4)) {
+        std::mt19937 random(seed);
+        for (int r = 0; r < group.size(); ++r) {
+            std::vector<float> row(in_count_);
+            for (float& x : row) { x = static_cast<float>(random() % 25); }
+            values_.push_back(row);
+            T* const larger = in_[r] + red_zone + shape.in_offset;
+            const std::size_t shard = static_cast<std::size_t>(r) * shape.count;
+            from_.push_back(larger + (shape.in_place && out_count_ > in_count_ ? shard : 0));
+            to_.push_back(!shape.in_place ? out_[r] + red_zone + shape.out_offset
+                                          : larger + (in_count_ > out_count_ ? shard : 0));
+        }
+        reset();
+    }
+
+    /// Poisons everything and puts the inputs in.
+    void reset() {
+        before_.clear();
+        for (int r = 0; r < group_.size(); ++r) {
+            std::vector<T> in(in_.count());
+            std::vector<T> out(out_.count());
+            std::memset(static_cast<void*>(in.data()), 0xC5, in.size() * sizeof(T));
+            std::memset(static_cast<void*>(out.data()), 0xC5, out.size() * sizeof(T));
+            const auto i = static_cast<std::size_t>(r);
+            T* const first = in.data() + (from_[i] - in_[r]);
+            for (std::size_t e = 0; e < in_count_; ++e) { first[e] = static_cast<T>(values_[i][e]); }
+            in_.assign(r, in);
+            out_.assign(r, out);
+            before_.push_back({in, out});
+        }
+        group_.synchronize();
+    }
+
+    void launch(const blink::options& choices) {
+        group_.run<T>(shape_.kind, shape_.root, from_, to_, shape_.count, blink::sum{}, choices);
+    }
+
+    /// Elements that differ from what has to be in all buffers now, red zones included.
+    [[nodiscard]] std::size_t wrong() {
+        group_.synchronize();
+        std::size_t total = 0;
+        for (int r = 0; r < group_.size(); ++r) {
+            const auto i = static_cast<std::size_t>(r);
+            auto [in, out] = before_[i];
+            if (blink::writes_output(shape_.kind, shape_.root, r)) {
+                T* const first = shape_.in_place ? in.data() + (to_[i] - in_[r]) : out.data() + (to_[i] - out_[r]);
+                for (std::size_t e = 0; e < out_count_; ++e) { first[e] = static_cast<T>(expected(r, e)); }
+            }
+            total += differing(in, in_.read(r)) + differing(out, out_.read(r));
+        }
+        return total;
+    }
+
+  private:
+    static std::size_t differing(const std::vector<T>& a, const std::vector<T>& b) {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) { count += std::memcmp(&a[i], &b[i], sizeof(T)) == 0 ? 0 : 1; }
+        return count;
+    }
+
+    [[nodiscard]] float expected(int rank, std::size_t e) const {
+        if (shape_.kind == collective::broadcast) { return values_[static_cast<std::size_t>(shape_.root)][e]; }
+        if (shape_.kind == collective::allgather) { return values_[e / shape_.count][e % shape_.count]; }
+        const bool shards = shape_.kind == collective::reduce_scatter;
+        float total = 0;
+        for (const auto& row : values_) {
+            total += row[e + (shards ? static_cast<std::size_t>(rank) * shape_.count : 0)];
+        }
+        return total;
+    }
+
+    blink::cuda_group& group_;
+    call_shape shape_;
+    std::size_t in_count_, out_count_;
+    blink::rank_buffers<T> in_, out_;
+    std::vector<std::vector<float>> values_;
+    std::vector<const T*> from_;
+    std::vector<T*> to_;
+    std::vector<std::pair<std::vector<T>, std::vector<T>>> before_;
+};
+
+const blink::chunk_choice small_chunks = blink::fixed_chunk{4096};
+
+template <class T>
+void check_all(blink::cuda_group& group) {
+    unsigned seed = 1;
+    for (const collective kind : kinds) {
+        for (int root = 0; root < (blink::is_rooted(kind) ? group.size() : 1); ++root) {
+            for (const std::size_t count : {std::size_t{1}, std::size_t{1021}, most_count}) {
+                for (const bool in_place : {false, true}) {
+                    const std::size_t offset = seed % 3 == 0 ? 0 : 1;
+                    copied_call<T> c(group, {kind, root, count, offset, seed % 2, in_place}, ++seed);
+                    for (const bool small : {true, false}) {
+                        c.reset();
+                        c.launch({.chunk = small ? small_chunks : blink::chunk_choice{}, .how = protocol::copies});
+                        CAPTURE(blink::to_string(kind));
+                        CAPTURE(root);
+                        CAPTURE(count);
+                        CAPTURE(in_place);
+                        CAPTURE(small);
+                        CHECK(c.wrong() == 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Calls of several kinds and protocols, one behind the other.
+template <class Look>
+void run_in_turn(std::vector<copied_call<float>>& calls, const Look& look) {
+    for (int turn = 0; turn < 3; ++turn) {
+        for (auto& c : calls) { c.launch({.chunk = small_chunks, .how = protocol::copies}); }
+        for (auto& c : calls) { c.launch({}); }
+    }
+    look();
+}
+
+/// Neither in place, so that a call may be repeated.
+std::vector<copied_call<float>> several_calls(blink::cuda_group& group) {
+    std::vector<copied_call<float>> calls;
+    unsigned seed = 100;
+    for (const collective kind : kinds) {
+        const std::size_t count = seed % 2 == 0 ? most_count : 7001;
+        calls.emplace_back(group, call_shape{kind, group.size() - 1, count, seed % 3, seed % 2, false}, seed);
+        ++seed;
+    }
+    return calls;
+}
+
+std::size_t wrong_in(std::vector<copied_call<float>>& calls) {
+    std::size_t total = 0;
+    for (auto& c : calls) { total += c.wrong(); }
+    return total;
+}
+
+cudaEvent_t event_on(int device) {
+    const blink::cuda::device_scope current(device);
+    cudaEvent_t e = nullptr;
+    blink::cuda::check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    return e;
+}
+
+/// Lets `follower` wait for what `leader` holds.
+void follow(blink::cuda_group& group, int leader, int follower) {
+    const cudaEvent_t e = event_on(group.device(leader));
+    blink::cuda::check(cudaEventRecord(e, group.stream(leader)), "cudaEventRecord");
+    blink::cuda::check(cudaStreamWaitEvent(group.stream(follower), e, 0), "cudaStreamWaitEvent");
+    blink::cuda::check(cudaEventDestroy(e), "cudaEventDestroy");
+}
+
+/// Captures the streams of all ranks into one graph.
+template <class Enqueue>
+cudaGraphExec_t captured(blink::cuda_group& group, const Enqueue& enqueue) {
+    blink::cuda::check(cudaStreamBeginCapture(group.stream(0), cudaStreamCaptureModeThreadLocal),
+                       "cudaStreamBeginCapture");
+    for (int r = 1; r < group.size(); ++r) { follow(group, 0, r); }
+    enqueue();
+    for (int r = 1; r < group.size(); ++r) { follow(group, r, 0); }
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t made = nullptr;
+    blink::cuda::check(cudaStreamEndCapture(group.stream(0), &graph), "cudaStreamEndCapture");
+    blink::cuda::check(cudaGraphInstantiate(&made, graph, 0), "cudaGraphInstantiate");
+    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    return made;
+}
+
+void check_graphs(blink::cuda_group& group) {
+    std::vector<copied_call<float>> calls = several_calls(group);
+    const cudaGraphExec_t graph = captured(group, [&] { run_in_turn(calls, [] {}); });
+    for (int replay = 0; replay < 10; ++replay) {
+        for (auto& c : calls) { c.reset(); }
+        blink::cuda::check(cudaGraphLaunch(graph, group.stream(0)), "cudaGraphLaunch");
+        CHECK(wrong_in(calls) == 0);
+        for (auto& c : calls) { c.reset(); }
+        run_in_turn(calls, [] {});
+        CHECK(wrong_in(calls) == 0);
+    }
+    blink::cuda::check(cudaGraphExecDestroy(graph), "cudaGraphExecDestroy");
+}
+
+/// Captures each rank's stream for itself, as where each is driven by a thread of its own.
+template <class Enqueue>
+void capture_apart(blink::cuda_group& group, const Enqueue& enqueue) {
+    for (int r = 0; r < group.size(); ++r) {
+        blink::cuda::check(cudaStreamBeginCapture(group.stream(r), cudaStreamCaptureModeRelaxed),
+                           "cudaStreamBeginCapture");
+    }
+    enqueue();
+    std::vector<cudaGraphExec_t> graphs;
+    for (int r = 0; r < group.size(); ++r) {
+        cudaGraph_t graph = nullptr;
+        blink::cuda::check(cudaStreamEndCapture(group.stream(r), &graph), "cudaStreamEndCapture");
+        blink::cuda::check(cudaGraphInstantiate(&graphs.emplace_back(), graph, 0), "cudaGraphInstantiate");
+        blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    }
+    for (int r = 0; r < group.size(); ++r) {
+        const auto i = static_cast<std::size_t>(r);
+        blink::cuda::check(cudaGraphLaunch(graphs[i], group.stream(r)), "cudaGraphLaunch");
+    }
+    group.synchronize();
+    for (const cudaGraphExec_t g : graphs) { blink::cuda::check(cudaGraphExecDestroy(g), "cudaGraphExecDestroy"); }
+}
+
+void check_exchange(blink::cuda_group& group, const blink::exchange& e, std::size_t shift) {
+    auto in = group.make_buffers<float>(blink::input_count(e) + shift);
+    auto out = group.make_buffers<float>(blink::output_count(e) + 2 * red_zone);
+    std::vector<std::vector<float>> expected;
+    std::vector<const float*> from;
+    std::vector<float*> to;
+    for (int r = 0; r < group.size(); ++r) {
+        std::vector<float> row(in.count());
+        for (std::size_t i = 0; i < row.size(); ++i) { row[i] = static_cast<float>(i) + static_cast<float>(r) / 16; }
+        in.assign(r, row);
+        out.assign(r, expected.emplace_back(out.count(), -1.0F));
+        from.push_back(in[r] + shift);
+        to.push_back(out[r] + red_zone);
+    }
+    for (const blink::transfer& t : e.transfers) {
+        for (std::size_t i = 0; i < t.count; ++i) {
+            expected[static_cast<std::size_t>(t.to)][red_zone + t.out_offset + i] =
+                static_cast<float>(shift + t.in_offset + i) + static_cast<float>(t.from) / 16;
+        }
+    }
+    group.run<float>(e, std::span<const float* const>(from), std::span<float* const>(to),
+                     {.chunk = small_chunks, .how = protocol::copies});
+    group.synchronize();
+    for (int r = 0; r < group.size(); ++r) { CHECK(out.read(r) == expected[static_cast<std::size_t>(r)]); }
+}
+
+} // namespace
+
+TEST_CASE_TEMPLATE("copies carry every collective" * doctest::skip(!gpu_test::two_gpus()), T, float, std::int32_t,
+                   __nv_bfloat16) {
+    check_all<T>(group_of(0));
+    check_all<T>(group_of(300));
+}
+
+TEST_CASE("copies and kernels follow each other without a wait between" * doctest::skip(!gpu_test::two_gpus())) {
+    for (const int share : {0, 300}) {
+        std::vector<copied_call<float>> calls = several_calls(group_of(share));
+        run_in_turn(calls, [&] { CHECK(wrong_in(calls) == 0); });
+    }
+}
+
+TEST_CASE("a graph over all GPUs holds copies, from the first call of a group on" *
+          doctest::skip(!gpu_test::two_gpus())) {
+    blink::group_options o;
+    o.tuned.host_share = o.tuned.host_share_both = 200;
+    blink::cuda_group fresh(o);
+    check_graphs(fresh);
+    check_graphs(group_of(0));
+}
+
+TEST_CASE("streams that are captured apart get kernels" * doctest::skip(!gpu_test::two_gpus())) {
+    blink::group_options o;
+    o.tuned.copies_from = o.tuned.copies_reduce_from = 1;
+    blink::cuda_group group(o);
+    copied_call<float> c(group, {.count = most_count}, 5);
+    capture_apart(group, [&] {
+        CHECK_THROWS_AS(c.launch({.how = protocol::copies}), blink::usage_error);
+        c.launch({});
+    });
+    CHECK(c.wrong() == 0);
+}
+
+TEST_CASE("a tuned size takes copies by itself" * doctest::skip(!gpu_test::two_gpus())) {
+    blink::group_options o;
+    o.tuned.copies_from = o.tuned.copies_reduce_from = 1;
+    blink::cuda_group group(o);
+    std::vector<copied_call<float>> calls = several_calls(group);
+    for (auto& c : calls) { c.launch({}); }
+    CHECK(wrong_in(calls) == 0);
+}
+
+TEST_CASE("copies carry exchanges" * doctest::skip(!gpu_test::two_gpus())) {
+    for (const int share : {0, 300}) {
+        blink::cuda_group& group = group_of(share);
+        for (const std::size_t count : {std::size_t{1}, std::size_t{1021}, most_count}) {
+            check_exchange(group, blink::make_gather(group.size(), 1, count), 0);
+            check_exchange(group, blink::make_scatter(group.size(), 0, count), 1);
+            check_exchange(group, blink::make_alltoall(group.size(), count), count % 4);
+        }
+    }
+}
+
+TEST_CASE("copies refuse what they cannot carry" * doctest::skip(!gpu_test::one_gpu())) {
+    blink::cuda_group& shared = gpu_test::virtual_dgx1v(); // ranks that share a GPU
+    copied_call<float> c(shared, {.count = 1000}, 1);
+    CHECK_THROWS_AS(c.launch({.how = protocol::copies}), blink::usage_error);
+    c.launch({});
+    CHECK(c.wrong() == 0);
+    if (!gpu_test::two_gpus()) { return; }
+    blink::cuda_group& group = group_of(0);
+    const auto b = group.make_buffers<float>(1000);
+    const std::vector<float*> to = [&] {
+        std::vector<float*> list;
+        for (int r = 0; r < group.size(); ++r) { list.push_back(b[r]); }
+        return list;
+    }();
+    const std::vector<const float*> from(to.begin(), to.end());
+    CHECK_THROWS_AS(
+        group.run<float>(collective::allreduce, 0, from, to, 1000, blink::premul_sum{0.5F}, {.how = protocol::copies}),
+        blink::usage_error);
+}
