@@ -13,7 +13,6 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -38,11 +37,15 @@ namespace blink::cuda {
     return first != cudaStreamCaptureStatusInvalidated;
 }
 
-/// The buffers of a call by rank.
-struct copy_buffers {
-    std::vector<const std::byte*> in;
-    std::vector<std::byte*> out;
-    std::size_t element_bytes = 1;
+/// The buffers of a call, in bytes, and who combines.
+struct copy_job {
+    const std::byte* in[max_ranks];
+    std::byte* out[max_ranks];
+    std::size_t element_bytes;
+
+    /// Puts the kernel of a step on a stream of the current device: `count` elements `from` each rank, combined `to`.
+    void (*combine)(const void* with, const void* const* from, void* to, std::size_t count, cudaStream_t stream);
+    const void* with; ///< what `combine` needs
 };
 
 /// Made on first use, and grows with the calls: slots of up to 80 MiB a rank and 64 MiB on the host where no larger
@@ -69,15 +72,10 @@ class copy_room {
     copy_room(const copy_room&) = delete;
     copy_room& operator=(const copy_room&) = delete;
 
-    /// Combines the elements of a step, on a stream of the current device: those `from` each rank, the result to `to`.
-    using combiner = std::function<void(const copy_step&, std::span<const std::byte* const> from, std::byte* to,
-                                        cudaStream_t stream)>;
-
     /// Enqueues a call between the streams of the ranks, which `may_meet`.
     /// @throw cuda_error where the driver refuses
-    void run(const copy_plan& plan, const copy_buffers& buffers, const combiner& combine) {
-        reserve(plan.slot_elements * buffers.element_bytes, plan.host_elements * buffers.element_bytes);
-        const copy_program program = make_program(plan);
+    void run(const copy_program& program, const copy_job& job) {
+        reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
         const std::vector<cudaEvent_t> events = events_for(program);
         for (const copy_action& a : program.actions) {
             const device_scope current(group_.devices()[static_cast<std::size_t>(rank_of_queue(a.queue))].device);
@@ -90,7 +88,7 @@ class copy_room {
                 check(cudaStreamWaitEvent(stream, events[static_cast<std::size_t>(a.index)], 0), "cudaStreamWaitEvent");
                 break;
             case copy_action::kind::step:
-                step(plan.steps[static_cast<std::size_t>(a.index)], plan.ranks, buffers, combine, stream);
+                step(program.steps[static_cast<std::size_t>(a.index)], program.ranks, job, stream);
                 break;
             }
         }
@@ -161,41 +159,29 @@ class copy_room {
         return events;
     }
 
-    [[nodiscard]] const std::byte* source(const copy_end& at, const copy_buffers& buffers) const {
-        const auto r = static_cast<std::size_t>(at.rank);
-        const std::byte* const base = at.place == copy_place::in    ? buffers.in[r]
-                                      : at.place == copy_place::out ? buffers.out[r]
-                                                                    : library(at);
-        return base + at.offset * buffers.element_bytes;
-    }
-    [[nodiscard]] std::byte* target(const copy_end& at, const copy_buffers& buffers) const {
-        std::byte* const base =
-            at.place == copy_place::out ? buffers.out[static_cast<std::size_t>(at.rank)] : library(at);
-        return base + at.offset * buffers.element_bytes;
-    }
-    [[nodiscard]] std::byte* library(const copy_end& at) const {
-        return at.place == copy_place::slot ? sides_[static_cast<std::size_t>(at.rank)].slots : host_;
+    [[nodiscard]] const std::byte* place(const copy_end& at, const copy_job& job) const {
+        const std::byte* const base = at.place == copy_place::in     ? job.in[at.rank]
+                                      : at.place == copy_place::out  ? job.out[at.rank]
+                                      : at.place == copy_place::host ? host_
+                                                                     : sides_[static_cast<std::size_t>(at.rank)].slots;
+        return base + at.offset * job.element_bytes;
     }
 
-    void step(const copy_step& s, int ranks, const copy_buffers& buffers, const combiner& combine,
-              cudaStream_t stream) const {
-        std::byte* const to = target(s.to, buffers);
+    void step(const copy_step& s, int ranks, const copy_job& job, cudaStream_t stream) const {
+        auto* const to = const_cast<std::byte*>(place(s.to, job)); // no step goes to an input
         if (!s.combines) {
-            check(cudaMemcpyAsync(to, source(s.from, buffers), s.count * buffers.element_bytes, cudaMemcpyDefault,
-                                  stream),
+            check(cudaMemcpyAsync(to, place(s.from, job), s.count * job.element_bytes, cudaMemcpyDefault, stream),
                   "cudaMemcpyAsync");
             return;
         }
-        std::vector<const std::byte*> from;
-        std::size_t row = 0;
+        const void* from[max_ranks];
+        std::size_t other = s.others;
         for (int r = 0; r < ranks; ++r) {
-            if (r == s.to.rank) {
-                from.push_back(source(s.from, buffers));
-            } else {
-                from.push_back(source({copy_place::slot, s.to.rank, s.others + row++ * s.row}, buffers));
-            }
+            const bool own = r == s.to.rank;
+            from[r] = place(own ? s.from : copy_end{copy_place::slot, s.to.rank, other}, job);
+            if (!own) { other += s.row; }
         }
-        combine(s, from, to, stream);
+        job.combine(job.with, from, to, s.count, stream);
     }
 
     group_resources& group_;

@@ -14,6 +14,7 @@
 #include <blink/core/operators.hpp>
 #include <blink/core/protocol.hpp>
 #include <blink/execute/cuda/copy_choice.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
 #include <blink/execute/cuda/exchange_launch.cuh>
 #include <blink/schedule/exchange.hpp>
 
@@ -58,15 +59,13 @@ void check_device_exchange(const exchange& e, int ranks, std::span<const T* cons
 template <element T>
 void enqueue_copies(const exchange& e, std::unique_ptr<copy_room>& room, std::span<const T* const> in,
                     std::span<T* const> out, group_resources& resources, std::size_t chunk_bytes) {
-    copy_buffers buffers = bytes_of(in, out);
     std::vector<bool> in_place;
     for (const transfer& t : e.transfers) {
         in_place.push_back(in[static_cast<std::size_t>(t.from)] + t.in_offset ==
                            out[static_cast<std::size_t>(t.to)] + t.out_offset);
     }
-    const copy_shape shape = shape_copies(copy_call_of(e, sizeof(T)), sizeof(T), chunk_bytes, resources.memory().tuned);
     if (room == nullptr) { room = std::make_unique<copy_room>(resources); }
-    room->run(plan_copies(e, in_place, shape), buffers, {});
+    room->run(program_of(e, sizeof(T), in_place, chunk_bytes, resources.memory().tuned), job_of<T>(in, out));
 }
 
 /// Enqueues a checked exchange; see `launch_exchange`.

@@ -12,9 +12,8 @@
 #include <blink/core/reduction.hpp>
 #include <blink/execute/cuda/copy_choice.hpp>
 #include <blink/execute/cuda/copy_kernel.cuh>
-#include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,7 +21,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <vector>
 
 namespace blink::cuda {
 
@@ -55,43 +53,50 @@ template <class Op, class T>
     return can_copy(how, to_string(kind), !reduces(kind) || combines_copies<Op, T>, ways, devices);
 }
 
+/// The buffers of a call of `T`, of which nothing is combined.
 template <class T>
-[[nodiscard]] copy_buffers bytes_of(std::span<const T* const> in, std::span<T* const> out) {
-    copy_buffers buffers{{}, {}, sizeof(T)};
-    for (const T* const p : in) { buffers.in.push_back(reinterpret_cast<const std::byte*>(p)); }
-    for (T* const p : out) { buffers.out.push_back(reinterpret_cast<std::byte*>(p)); }
-    return buffers;
+[[nodiscard]] copy_job job_of(std::span<const T* const> in, std::span<T* const> out) {
+    copy_job job{};
+    for (std::size_t r = 0; r < in.size(); ++r) {
+        job.in[r] = reinterpret_cast<const std::byte*>(in[r]);
+        job.out[r] = reinterpret_cast<std::byte*>(out[r]);
+    }
+    job.element_bytes = sizeof(T);
+    return job;
 }
 
+/// What the kernels of a call by copies are told.
+template <class Op>
+struct combine_with {
+    const Op& op;
+    int ranks;
+    int most_blocks; ///< see `launch_combine`
+};
+
 /// Enqueues a collective by copies.
+/// @param room made where there is none
 /// @param chunk_bytes 0, or the size of the pieces that are combined
 template <class T, class Op>
 void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, collective kind, int root,
                    std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
                    std::size_t chunk_bytes) {
     const auto ranks = static_cast<int>(in.size());
-    if constexpr (combines_copies<Op, T>) { check_operator(op, ranks); }
-    const copy_buffers buffers = bytes_of(in, out);
-    std::vector<bool> in_place;
+    std::uint64_t in_place = 0;
     for (std::size_t r = 0; r < in.size(); ++r) {
-        in_place.push_back(in[r] == out[r] + (is_sharded(kind) ? r * count : 0));
+        in_place |= std::uint64_t{in[r] == out[r] + (is_sharded(kind) ? r * count : 0)} << r;
     }
-    const tuning& tuned = group.memory().tuned;
-    const copy_shape shape = shape_copies(copy_call_of(kind, ranks, count, sizeof(T)), sizeof(T), chunk_bytes, tuned);
-    const int blocks = group.memory().blocks;
+    copy_job job = job_of<T>(in, out);
+    const combine_with<Op> with{op, ranks, group.memory().blocks};
+    if constexpr (combines_copies<Op, T>) {
+        check_operator(op, ranks);
+        job.combine = [](const void* given, const void* const* from, void* to, std::size_t n, cudaStream_t stream) {
+            const auto& w = *static_cast<const combine_with<Op>*>(given);
+            launch_combine(from, w.ranks, static_cast<T*>(to), n, w.op, w.most_blocks, stream);
+        };
+        job.with = &with;
+    }
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
-    const auto combine = [&](const copy_step& step, std::span<const std::byte* const> from, std::byte* to,
-                             cudaStream_t stream) {
-        if constexpr (combines_copies<Op, T>) {
-            combine_call<T> call{};
-            for (std::size_t r = 0; r < from.size(); ++r) { call.from[r] = reinterpret_cast<const T*>(from[r]); }
-            call.to = reinterpret_cast<T*>(to);
-            call.count = static_cast<std::uint32_t>(step.count);
-            call.ranks = ranks;
-            launch_combine(call, op, blocks, stream);
-        }
-    };
-    room->run(plan_copies(kind, ranks, root, count, in_place, shape), buffers, combine);
+    room->run(program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned), job);
 }
 
 } // namespace blink::cuda

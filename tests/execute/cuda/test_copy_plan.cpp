@@ -96,7 +96,7 @@ void check_collective(collective kind, int ranks, int root, std::size_t count, b
             std::vector<bool>(n, in_place),
             {}};
     for (std::size_t r = 0; r < n; ++r) { t.in_place_at.push_back(blink::is_sharded(kind) ? r * count : 0); }
-    const copy_plan plan = blink::cuda::plan_copies(kind, ranks, root, count, t.in_place, shape);
+    const copy_plan plan = blink::cuda::plan_copies(kind, ranks, root, count, in_place ? ~0ULL : 0, shape);
     check_orders(plan, t, [&](int rank, std::size_t i) -> std::string {
         if (!blink::writes_output(kind, root, rank)) { return ""; }
         if (kind == collective::broadcast) { return given(root, i); }
@@ -172,7 +172,7 @@ TEST_CASE("every order of the queues gives every exchange") {
 TEST_CASE("the share over the host is what was asked for, between two ranks alone") {
     const copy_shape shape{.chunk = 100, .host_piece = 10, .host_share = 0.2};
     const auto over_host = [&](collective kind, int ranks) {
-        const copy_plan plan = blink::cuda::plan_copies(kind, ranks, 0, 1000, std::vector<bool>(8, true), shape);
+        const copy_plan plan = blink::cuda::plan_copies(kind, ranks, 0, 1000, ~0ULL, shape);
         std::size_t elements = 0;
         for (const blink::cuda::copy_step& s : plan.steps) {
             if (s.to.place == blink::cuda::copy_place::host) { elements += s.count; }
@@ -190,24 +190,24 @@ TEST_CASE("the share over the host is what was asked for, between two ranks alon
 
 TEST_CASE("memory is bounded by the slots, however long the call") {
     const copy_shape shape{.chunk = 16, .host_piece = 8, .host_share = 0.1, .slots = 3, .host_slots = 5};
-    const copy_plan two = blink::cuda::plan_copies(collective::allreduce, 2, 0, 100000, {false, false}, shape);
+    const copy_plan two = blink::cuda::plan_copies(collective::allreduce, 2, 0, 100000, 0, shape);
     CHECK(two.slot_elements == 3 * 16 + 3 * 8);
     CHECK(two.host_elements == 2 * 5 * 8);
-    const copy_plan four = blink::cuda::plan_copies(collective::allreduce, 4, 0, 100000, std::vector<bool>(4), shape);
+    const copy_plan four = blink::cuda::plan_copies(collective::allreduce, 4, 0, 100000, 0, shape);
     CHECK(four.slot_elements == 3 * 3 * 16);
     CHECK(four.host_elements == 0);
 }
 
 TEST_CASE("the replay finds a wait that is missing") {
     copy_plan plan =
-        blink::cuda::plan_copies(collective::allreduce, 2, 0, 64, {true, true},
+        blink::cuda::plan_copies(collective::allreduce, 2, 0, 64, ~0ULL,
                                  {.chunk = 8, .host_piece = 4, .host_share = 0.2, .slots = 2, .host_slots = 2});
     trial t{{64, 64}, {64, 64}, {true, true}, {0, 0}};
     std::size_t missed = 0;
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        for (std::size_t k = 0; k < plan.steps[i].after.size(); ++k) {
+        for (std::size_t k = 0; k < plan.after[i].size(); ++k) {
             copy_plan broken = plan;
-            broken.steps[i].after.erase(broken.steps[i].after.begin() + static_cast<std::ptrdiff_t>(k));
+            broken.after[i].erase(broken.after[i].begin() + static_cast<std::ptrdiff_t>(k));
             if (replay(broken, t.place(plan)).race().empty()) { ++missed; }
         }
     }
@@ -215,7 +215,7 @@ TEST_CASE("the replay finds a wait that is missing") {
 }
 
 TEST_CASE("a broadcast of two ranks is one copy and few events") {
-    const copy_plan plan = blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, {true, true}, {.chunk = 10});
+    const copy_plan plan = blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, ~0ULL, {.chunk = 10});
     REQUIRE(plan.steps.size() == 1);
     const blink::cuda::copy_program program = blink::cuda::make_program(plan);
     CHECK(program.actions.size() == 6); // marks of both ranks; the root waits, copies and marks; the other waits

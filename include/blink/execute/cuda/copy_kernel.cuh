@@ -56,16 +56,20 @@ __global__ void __launch_bounds__(block_threads)
     combine_range<1, 1>(group, done, call.count, io, op, call.ranks);
 }
 
-/// Enqueues it on the current device.
+/// Enqueues it on the current device: the contributions `from` all ranks, combined `to`.
 /// @param most_blocks 0: as many as make the GPU's memory busy
 template <class T, class Op>
-void launch_combine(combine_call<T> call, const Op& op, int most_blocks, cudaStream_t stream) {
+void launch_combine(const void* const* from, int ranks, T* to, std::size_t count, const Op& op, int most_blocks,
+                    cudaStream_t stream) {
+    combine_call<T> call{{}, to, static_cast<std::uint32_t>(count), ranks, aligned(to)};
+    for (int r = 0; r < ranks; ++r) {
+        call.from[r] = static_cast<const T*>(from[r]);
+        call.wide = call.wide && aligned(from[r]);
+    }
     constexpr std::size_t per_block = std::size_t{block_threads} * full_width<T> * unroll_of<T, Op>;
     constexpr std::size_t enough = 264;
-    call.wide = aligned(call.to);
-    for (int r = 0; r < call.ranks; ++r) { call.wide = call.wide && aligned(call.from[r]); }
     const std::size_t most = most_blocks > 0 ? static_cast<std::size_t>(most_blocks) : enough;
-    const auto blocks = static_cast<unsigned>(std::min(most, (call.count + per_block - 1) / per_block));
+    const auto blocks = static_cast<unsigned>(std::min(most, (count + per_block - 1) / per_block));
     combine_kernel<<<blocks, block_threads, 0, stream>>>(call, op);
     check(cudaGetLastError(), "launch of a reduction's kernel");
 }

@@ -13,6 +13,7 @@
 #include <blink/core/config.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace blink {
@@ -44,7 +45,6 @@ struct copy_step {
     std::size_t count = 0;
     std::size_t others = 0;
     std::size_t row = 0;
-    std::vector<int> after{}; ///< earlier steps that have to be done, beside those of its queue
 };
 
 /// Queues that a rank has: its own stream and some of the library's on the same GPU.
@@ -71,15 +71,16 @@ struct copy_shape {
 struct copy_plan {
     int ranks = 0;
     std::vector<copy_step> steps;
-    std::size_t slot_elements = 0; ///< of each rank
+    std::vector<std::vector<int>> after; ///< by step: earlier ones that have to be done, beside those of its queue
+    std::size_t slot_elements = 0;       ///< of each rank
     std::size_t host_elements = 0;
 };
 
 /// Plans a collective among ranks that all reach each other. Host memory is used between two ranks alone.
 /// @param count as of `check_buffers`
-/// @param in_place by rank, whether the data that a rank gives itself lie where it gets them
+/// @param in_place bit r: the data that rank r gives itself lie where it gets them
 [[nodiscard]] BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::size_t count,
-                                                 const std::vector<bool>& in_place, const copy_shape& shape);
+                                                 std::uint64_t in_place, const copy_shape& shape);
 
 /// Plans an exchange likewise.
 /// @param in_place by transfer, whether it leads to where the data are

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -109,14 +110,14 @@ class copy_planner {
         return {copy_place::out, t.to, t.out_offset + at};
     }
 
-    int add(copy_step step) {
-        std::erase(step.after, -1);
-        plan_.steps.push_back(std::move(step));
+    int add(const copy_step& step, std::vector<int> after) {
+        std::erase(after, -1);
+        plan_.steps.push_back(step);
+        plan_.after.push_back(std::move(after));
         return static_cast<int>(plan_.steps.size()) - 1;
     }
     int copy(int queue, const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after = {}) {
-        if (count == 0) { return -1; }
-        return add({queue, false, from, to, count, 0, 0, std::move(after)});
+        return count == 0 ? -1 : add({queue, false, from, to, count, 0, 0}, std::move(after));
     }
 
     /// A piece on its way over the host; gives the step behind which it has arrived.
@@ -146,7 +147,7 @@ class copy_planner {
                std::vector<int> arrived, bool hands_on) {
         const copy_end own{copy_place::in, p.owner, p.in_offset + at};
         const copy_end result{copy_place::out, p.owner, p.out_offset + at};
-        const int combined = add({queue, true, own, result, count, others, row, std::move(arrived)});
+        const int combined = add({queue, true, own, result, count, others, row}, std::move(arrived));
         for (int k = 1; hands_on && k < plan_.ranks; ++k) {
             const int to = (p.owner + k) % plan_.ranks;
             (void)copy(queue, result, {copy_place::out, to, result.offset}, count);
@@ -214,8 +215,8 @@ class copy_planner {
 
 } // namespace detail
 
-BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::size_t count,
-                                   const std::vector<bool>& in_place, const copy_shape& shape) {
+BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::size_t count, std::uint64_t in_place,
+                                   const copy_shape& shape) {
     detail::copy_planner planner(ranks, shape);
     if (reduces(kind)) {
         planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
@@ -228,7 +229,7 @@ BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::si
             if (kind == collective::broadcast && from != root) { continue; }
             const std::size_t shard = is_sharded(kind) ? static_cast<std::size_t>(from) * count : 0;
             transfers.push_back({from, (from + k) % ranks, 0, shard, count});
-            unmoved.push_back(k == 0 && in_place[static_cast<std::size_t>(from)]);
+            unmoved.push_back(k == 0 && (in_place >> from & 1U) != 0);
         }
     }
     planner.move(transfers, unmoved);

@@ -4,9 +4,13 @@
 /// The steps of a `copy_plan` on queues that meet at events, as streams do.
 #pragma once
 
+#include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
+#include <blink/core/tuning.hpp>
 #include <blink/execute/cuda/copy_plan.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace blink::cuda {
@@ -20,14 +24,26 @@ struct copy_action {
 };
 
 struct copy_program {
+    int ranks = 0;
+    std::vector<copy_step> steps;
     std::vector<copy_action> actions; ///< in the order in which they are enqueued; an event is marked before it is
                                       ///< waited for
     std::vector<int> marked_by;       ///< the queue of each event
+    std::size_t slot_elements = 0;    ///< see `copy_plan`
+    std::size_t host_elements = 0;
 };
 
 /// No step begins before the own queues of all ranks have come to the call, and these go on behind it when all steps
 /// are done. Waits that others imply are left out.
-[[nodiscard]] BLINK_INLINE copy_program make_program(const copy_plan& plan);
+[[nodiscard]] BLINK_INLINE copy_program make_program(copy_plan plan);
+
+/// A call in the shape that suits it; see `shape_copies` and `plan_copies`.
+[[nodiscard]] BLINK_INLINE copy_program program_of(collective kind, int ranks, int root, std::size_t count,
+                                                   std::size_t element_bytes, std::uint64_t in_place,
+                                                   std::size_t chunk_bytes, const tuning& tuned);
+[[nodiscard]] BLINK_INLINE copy_program program_of(const exchange& e, std::size_t element_bytes,
+                                                   const std::vector<bool>& in_place, std::size_t chunk_bytes,
+                                                   const tuning& tuned);
 
 } // namespace blink::cuda
 

@@ -5,10 +5,13 @@
 #pragma once
 
 #include <blink/core/config.hpp>
+#include <blink/execute/cuda/copy_choice_impl.hpp>
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/copy_program.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace blink::cuda {
@@ -21,9 +24,10 @@ namespace detail {
     const auto queues = static_cast<std::size_t>(plan.ranks * copy_queues);
     std::vector<int> seen(queues * queues, -1);
     std::vector<std::vector<int>> waits;
-    for (const copy_step& s : plan.steps) {
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        const copy_step& s = plan.steps[i];
         std::vector<int>& own = waits.emplace_back();
-        for (const int before : s.after) {
+        for (const int before : plan.after[i]) {
             const int queue = plan.steps[static_cast<std::size_t>(before)].queue;
             int& last = seen[static_cast<std::size_t>(s.queue) * queues + static_cast<std::size_t>(queue)];
             if (queue == s.queue || last >= before) { continue; }
@@ -36,7 +40,7 @@ namespace detail {
 
 } // namespace detail
 
-BLINK_INLINE copy_program make_program(const copy_plan& plan) {
+BLINK_INLINE copy_program make_program(copy_plan plan) {
     using kind = copy_action::kind;
     const std::vector<std::vector<int>> waits = detail::waits_of(plan);
     std::vector<bool> awaited(plan.steps.size(), false);
@@ -44,7 +48,7 @@ BLINK_INLINE copy_program make_program(const copy_plan& plan) {
         for (const int before : w) { awaited[static_cast<std::size_t>(before)] = true; }
     }
 
-    copy_program program;
+    copy_program program{plan.ranks, {}, {}, {}, plan.slot_elements, plan.host_elements};
     const auto mark = [&program](int queue) {
         const auto event = static_cast<int>(program.marked_by.size());
         program.marked_by.push_back(queue);
@@ -81,7 +85,21 @@ BLINK_INLINE copy_program make_program(const copy_plan& plan) {
             if (own != queue) { program.actions.push_back({kind::wait, own, event}); }
         }
     }
+    program.steps = std::move(plan.steps);
     return program;
+}
+
+BLINK_INLINE copy_program program_of(collective kind, int ranks, int root, std::size_t count, std::size_t element_bytes,
+                                     std::uint64_t in_place, std::size_t chunk_bytes, const tuning& tuned) {
+    const copy_call call = copy_call_of(kind, ranks, count, element_bytes);
+    const copy_shape shape = shape_copies(call, element_bytes, chunk_bytes, tuned);
+    return make_program(plan_copies(kind, ranks, root, count, in_place, shape));
+}
+
+BLINK_INLINE copy_program program_of(const exchange& e, std::size_t element_bytes, const std::vector<bool>& in_place,
+                                     std::size_t chunk_bytes, const tuning& tuned) {
+    const copy_shape shape = shape_copies(copy_call_of(e, element_bytes), element_bytes, chunk_bytes, tuned);
+    return make_program(plan_copies(e, in_place, shape));
 }
 
 } // namespace blink::cuda
