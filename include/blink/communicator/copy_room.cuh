@@ -12,6 +12,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -56,17 +57,16 @@ class copy_room {
     /// @throw cuda_error where the driver refuses
     explicit copy_room(group_resources& group) : group_(group) {
         for (const device_ranks& d : group.devices()) {
-            rank_side& side = sides_.emplace_back();
-            for (int q = 1; q < copy_queues; ++q) { side.streams.push_back(group.make_stream(d.device)); }
+            for (int q = 1; q < copy_queues; ++q) { streams_.push_back(group.make_stream(d.device)); }
+            slots_.push_back(nullptr);
         }
     }
     ~copy_room() {
-        for (std::size_t r = 0; r < sides_.size(); ++r) {
-            const device_scope current(group_.devices()[r].device);
-            for (const cudaStream_t s : sides_[r].streams) { (void)cudaStreamSynchronize(s); }
-            for (const cudaEvent_t e : sides_[r].events) { (void)cudaEventDestroy(e); }
-            for (void* const m : sides_[r].memory) { (void)cudaFree(m); }
+        for (const cudaStream_t s : streams_) { (void)cudaStreamSynchronize(s); }
+        for (const std::vector<cudaEvent_t>& list : events_) {
+            for (const cudaEvent_t e : list) { (void)cudaEventDestroy(e); }
         }
+        for (void* const m : device_memory_) { (void)cudaFree(m); }
         for (void* const m : host_memory_) { (void)cudaFreeHost(m); }
     }
     copy_room(const copy_room&) = delete;
@@ -78,7 +78,7 @@ class copy_room {
         reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
         const std::vector<cudaEvent_t> events = events_for(program);
         for (const copy_action& a : program.actions) {
-            const device_scope current(group_.devices()[static_cast<std::size_t>(rank_of_queue(a.queue))].device);
+            const device_scope current(rank_of(a.queue).device);
             const cudaStream_t stream = stream_of(a.queue);
             switch (a.what) {
             case copy_action::kind::mark:
@@ -95,13 +95,6 @@ class copy_room {
     }
 
   private:
-    struct rank_side {
-        std::vector<cudaStream_t> streams; ///< by queue, without the first, which is the rank's own
-        std::vector<cudaEvent_t> events;
-        std::byte* slots = nullptr;
-        std::vector<void*> memory;
-    };
-
     /// Lets this thread allocate while streams are captured.
     class capture_pause {
       public:
@@ -114,21 +107,26 @@ class copy_room {
         cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
     };
 
+    [[nodiscard]] const device_ranks& rank_of(int queue) const {
+        return group_.devices()[static_cast<std::size_t>(rank_of_queue(queue))];
+    }
+
+    /// The rank's own stream, or one of the room's.
     [[nodiscard]] cudaStream_t stream_of(int queue) const {
-        const auto rank = static_cast<std::size_t>(rank_of_queue(queue));
-        const auto number = static_cast<std::size_t>(queue % copy_queues);
-        return number == 0 ? group_.devices()[rank].stream : sides_[rank].streams[number - 1];
+        const int rank = rank_of_queue(queue);
+        return queue == queue_of(rank, copy_queue::own) ? rank_of(queue).stream
+                                                        : streams_[static_cast<std::size_t>(queue - rank - 1)];
     }
 
     void reserve(std::size_t slot_bytes, std::size_t host_bytes) {
         const capture_pause pause;
         if (slot_bytes > slot_bytes_) {
-            for (std::size_t r = 0; r < sides_.size(); ++r) {
+            for (std::size_t r = 0; r < slots_.size(); ++r) {
                 const device_scope current(group_.devices()[r].device);
                 void* memory = nullptr;
                 check(cudaMalloc(&memory, slot_bytes), "cudaMalloc");
-                sides_[r].memory.push_back(memory);
-                sides_[r].slots = static_cast<std::byte*>(memory);
+                device_memory_.push_back(memory);
+                slots_[r] = static_cast<std::byte*>(memory);
             }
             slot_bytes_ = slot_bytes;
         }
@@ -143,18 +141,17 @@ class copy_room {
 
     /// An event of this room for each of the program's, on the device of the queue that marks it.
     [[nodiscard]] std::vector<cudaEvent_t> events_for(const copy_program& program) {
-        std::vector<std::size_t> used(sides_.size(), 0);
+        std::array<std::size_t, max_ranks> used{};
         std::vector<cudaEvent_t> events;
         for (const int queue : program.marked_by) {
             const auto r = static_cast<std::size_t>(rank_of_queue(queue));
-            std::vector<cudaEvent_t>& known = sides_[r].events;
-            if (used[r] == known.size()) {
-                const device_scope current(group_.devices()[r].device);
+            if (used[r] == events_[r].size()) {
+                const device_scope current(rank_of(queue).device);
                 cudaEvent_t made = nullptr;
                 check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-                known.push_back(made);
+                events_[r].push_back(made);
             }
-            events.push_back(known[used[r]++]);
+            events.push_back(events_[r][used[r]++]);
         }
         return events;
     }
@@ -163,7 +160,7 @@ class copy_room {
         const std::byte* const base = at.place == copy_place::in     ? job.in[at.rank]
                                       : at.place == copy_place::out  ? job.out[at.rank]
                                       : at.place == copy_place::host ? host_
-                                                                     : sides_[static_cast<std::size_t>(at.rank)].slots;
+                                                                     : slots_[static_cast<std::size_t>(at.rank)];
         return base + at.offset * job.element_bytes;
     }
 
@@ -185,10 +182,13 @@ class copy_room {
     }
 
     group_resources& group_;
-    std::vector<rank_side> sides_;
+    std::vector<cudaStream_t> streams_; ///< by queue, without the ranks' own
+    std::array<std::vector<cudaEvent_t>, max_ranks> events_;
+    std::vector<std::byte*> slots_; ///< by rank
     std::byte* host_ = nullptr;
     std::size_t slot_bytes_ = 0;
     std::size_t host_bytes_ = 0;
+    std::vector<void*> device_memory_;
     std::vector<void*> host_memory_;
 };
 

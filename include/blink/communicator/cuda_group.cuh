@@ -123,9 +123,10 @@ class cuda_group {
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
             using combiner = std::remove_cvref_t<decltype(combine)>;
-            const cuda::copy_call long_call = cuda::copy_call_of(kind, size(), count, sizeof(T));
-            if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned) &&
-                cuda::can_copy<combiner, T>(choices.how, kind, copy_ways_of(entry), resources_->devices())) {
+            const bool fits = !reduces(kind) || cuda::combines_copies<combiner, T>;
+            if (cuda::takes_copies(choices.how, cuda::copy_call_of(kind, size(), count, sizeof(T)),
+                                   resources_->memory().tuned) &&
+                cuda::can_copy(choices.how, to_string(kind), fits, copy_ways_of(entry), resources_->devices())) {
                 return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                     cuda::launch_copies<T>(copies_, *resources_, kind, root, in, out, count, combine, chunk_bytes);
                 });

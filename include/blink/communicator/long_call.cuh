@@ -47,11 +47,6 @@ inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !pr
     }
     return possible;
 }
-template <class Op, class T>
-[[nodiscard]] bool can_copy(protocol how, collective kind, const copy_ways& ways,
-                            std::span<const device_ranks> devices) {
-    return can_copy(how, to_string(kind), !reduces(kind) || combines_copies<Op, T>, ways, devices);
-}
 
 /// The buffers of a call of `T`, of which nothing is combined.
 template <class T>

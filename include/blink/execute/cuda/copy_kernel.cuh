@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(block_threads)
     if constexpr (width > 1) {
         if (call.wide) {
             done = call.count / width * width;
-            combine_range<width, unroll_of<T, Op>>(group, 0, done, io, op, call.ranks);
+            combine_range<width, 1>(group, 0, done, io, op, call.ranks);
         }
     }
     combine_range<1, 1>(group, done, call.count, io, op, call.ranks);
@@ -66,8 +66,8 @@ void launch_combine(const void* const* from, int ranks, T* to, std::size_t count
         call.from[r] = static_cast<const T*>(from[r]);
         call.wide = call.wide && aligned(from[r]);
     }
-    constexpr std::size_t per_block = std::size_t{block_threads} * full_width<T> * unroll_of<T, Op>;
-    constexpr std::size_t enough = 264;
+    constexpr std::size_t per_block = std::size_t{block_threads} * full_width<T> * 2;
+    constexpr std::size_t enough = 528; // four for each multiprocessor of an H100
     const std::size_t most = most_blocks > 0 ? static_cast<std::size_t>(most_blocks) : enough;
     const auto blocks = static_cast<unsigned>(std::min(most, (count + per_block - 1) / per_block));
     combine_kernel<<<blocks, block_threads, 0, stream>>>(call, op);
