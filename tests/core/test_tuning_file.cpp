@@ -32,7 +32,11 @@ class written {
 } // namespace
 
 TEST_CASE("a tuning comes back as it was written, and what a file leaves out is built in") {
-    const tuning t{1, 2, 3, 4, 5, 6};
+    tuning t{1, 2, 3, 4, 5, 6};
+    t.copies_from = 7;
+    t.copies_reduce_from = 8;
+    t.host_share = 9;
+    t.host_share_both = 10;
     CHECK(tuning_from(to_json(t)) == t);
     CHECK(read_tuning(written(to_json(t).dump(2)).name()) == t);
     CHECK(read_tuning(written(R"({"measured_on": "somewhere"})").name()) == tuning{});

@@ -186,7 +186,7 @@ class gpu_backend {
                 for (int i = 0; i < j.iterations; ++i) { one(); }
             };
         };
-        const recorded own(streams_of(group_), repeated(call));
+        const recorded own(streams_of(group_), repeated(call), j.how == blink::protocol::copies);
         std::unique_ptr<recorded> peers;
         if (peer_) { peers = std::make_unique<recorded>(streams_of(group_), repeated(peer_call)); }
         own.launch();

@@ -61,17 +61,24 @@ template <class Group>
     return list;
 }
 
-/// What `call` enqueues on the streams, as a graph a device that can be launched again and again.
+/// What `call` enqueues on the streams, as graphs that can be launched again and again: one a device, or one over all.
 class recorded {
   public:
+    /// @param together one graph, as calls need that wait for each other on the host's side of the streams
     template <class Call>
-    recorded(std::vector<lane_stream> streams, const Call& call) : streams_(std::move(streams)) {
+    recorded(std::vector<lane_stream> streams, const Call& call, bool together = false) : streams_(std::move(streams)) {
         for (const lane_stream& s : streams_) {
             const blink::cuda::device_scope current(s.device);
+            if (together && &s != &streams_.front()) {
+                follow(streams_.front(), s);
+                continue;
+            }
             blink::cuda::check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeRelaxed),
                                "cudaStreamBeginCapture");
         }
         call();
+        for (std::size_t i = 1; together && i < streams_.size(); ++i) { follow(streams_[i], streams_.front()); }
+        if (together) { streams_.resize(1); }
         for (const lane_stream& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             cudaGraph_t graph = nullptr;
@@ -97,6 +104,16 @@ class recorded {
     }
 
   private:
+    /// Lets what `later` gets wait for what `first` holds.
+    static void follow(const lane_stream& first, const lane_stream& later) {
+        const blink::cuda::device_scope current(first.device);
+        cudaEvent_t e = nullptr;
+        blink::cuda::check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+        blink::cuda::check(cudaEventRecord(e, first.stream), "cudaEventRecord");
+        blink::cuda::check(cudaStreamWaitEvent(later.stream, e, 0), "cudaStreamWaitEvent");
+        blink::cuda::check(cudaEventDestroy(e), "cudaEventDestroy");
+    }
+
     std::vector<lane_stream> streams_;
     std::vector<cudaGraphExec_t> graphs_;
 };

@@ -31,7 +31,7 @@ TEST_CASE("short calls go straight where they can, then in lines, long ones in c
     CHECK(chosen(5001, 2, true) == protocol::chunks);
     CHECK(chosen(1, 1, true) == protocol::lines);
     for (const protocol asked : {protocol::chunks, protocol::lines, protocol::all_pairs, protocol::packets,
-                                 protocol::all_pairs_packets, protocol::pull}) {
+                                 protocol::all_pairs_packets, protocol::pull, protocol::copies}) {
         CHECK(choose_protocol(asked, 1, 2, false, false) == asked);
         CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true, true) == asked);
         CHECK(protocol_from(to_string(asked)) == asked);
