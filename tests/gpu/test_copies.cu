@@ -212,23 +212,43 @@ void follow(blink::cuda_group& group, int leader, int follower) {
 
 /// Captures the streams of all ranks into one graph.
 template <class Enqueue>
-cudaGraphExec_t captured(blink::cuda_group& group, const Enqueue& enqueue) {
+cudaGraph_t captured(blink::cuda_group& group, const Enqueue& enqueue) {
     blink::cuda::check(cudaStreamBeginCapture(group.stream(0), cudaStreamCaptureModeThreadLocal),
                        "cudaStreamBeginCapture");
     for (int r = 1; r < group.size(); ++r) { follow(group, 0, r); }
     enqueue();
     for (int r = 1; r < group.size(); ++r) { follow(group, r, 0); }
     cudaGraph_t graph = nullptr;
-    cudaGraphExec_t made = nullptr;
     blink::cuda::check(cudaStreamEndCapture(group.stream(0), &graph), "cudaStreamEndCapture");
+    return graph;
+}
+
+cudaGraphExec_t ready(cudaGraph_t graph) {
+    cudaGraphExec_t made = nullptr;
     blink::cuda::check(cudaGraphInstantiate(&made, graph, 0), "cudaGraphInstantiate");
     blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
     return made;
 }
 
+/// Copies in a graph, which goes.
+std::size_t copies_in(cudaGraph_t graph) {
+    std::size_t count = 0;
+    blink::cuda::check(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
+    std::vector<cudaGraphNode_t> nodes(count);
+    blink::cuda::check(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
+    std::size_t copies = 0;
+    for (const cudaGraphNode_t node : nodes) {
+        cudaGraphNodeType type{};
+        blink::cuda::check(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+        copies += type == cudaGraphNodeTypeMemcpy ? 1 : 0;
+    }
+    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    return copies;
+}
+
 void check_graphs(blink::cuda_group& group) {
     std::vector<copied_call<float>> calls = several_calls(group);
-    const cudaGraphExec_t graph = captured(group, [&] { run_in_turn(calls, [] {}); });
+    const cudaGraphExec_t graph = ready(captured(group, [&] { run_in_turn(calls, [] {}); }));
     for (int replay = 0; replay < 10; ++replay) {
         for (auto& c : calls) { c.reset(); }
         blink::cuda::check(cudaGraphLaunch(graph, group.stream(0)), "cudaGraphLaunch");
@@ -252,8 +272,7 @@ void capture_apart(blink::cuda_group& group, const Enqueue& enqueue) {
     for (int r = 0; r < group.size(); ++r) {
         cudaGraph_t graph = nullptr;
         blink::cuda::check(cudaStreamEndCapture(group.stream(r), &graph), "cudaStreamEndCapture");
-        blink::cuda::check(cudaGraphInstantiate(&graphs.emplace_back(), graph, 0), "cudaGraphInstantiate");
-        blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+        graphs.push_back(ready(graph));
     }
     for (int r = 0; r < group.size(); ++r) {
         const auto i = static_cast<std::size_t>(r);
@@ -326,12 +345,18 @@ TEST_CASE("streams that are captured apart get kernels" * doctest::skip(!gpu_tes
 }
 
 TEST_CASE("a tuned size takes copies by itself" * doctest::skip(!gpu_test::two_gpus())) {
-    blink::group_options o;
-    o.tuned.copies_from = o.tuned.copies_reduce_from = 1;
-    blink::cuda_group group(o);
-    std::vector<copied_call<float>> calls = several_calls(group);
-    for (auto& c : calls) { c.launch({}); }
-    CHECK(wrong_in(calls) == 0);
+    for (const std::size_t from : {0, 1}) { // never, always
+        blink::group_options o;
+        o.gpus = {0, 1};
+        o.tuned.copies_from = o.tuned.copies_reduce_from = from;
+        blink::cuda_group group(o);
+        std::vector<copied_call<float>> calls = several_calls(group);
+        for (auto& c : calls) {
+            c.launch({});
+            CHECK((copies_in(captured(group, [&] { c.launch({}); })) > 0) == (from > 0));
+        }
+        CHECK(wrong_in(calls) == 0);
+    }
 }
 
 TEST_CASE("copies carry exchanges" * doctest::skip(!gpu_test::two_gpus())) {
