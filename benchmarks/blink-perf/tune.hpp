@@ -20,13 +20,12 @@ struct tuning_point {
     std::size_t chunk_bytes = 0; ///< 0: the executor chooses
 };
 
-/// Seconds of one call; a negative number where the machine cannot run it so, since it is too long for lines say.
+/// Seconds of one call; a negative number where the machine cannot run it so.
 using tuning_measure = std::function<double(const tuning_point&)>;
 
-/// What a machine of `ranks` should use. Lines are taken up to the last size at which they are at most 2 % slower than
-/// packets and than chunks, at that size and at all below; behind them packets, as long as they keep up with chunks;
-/// behind those pulling, as long as it is faster; of blocks, the fewest that come within 2 % of the best; of chunks,
-/// the fastest.
+/// What a machine of `ranks` should use. Cells are taken up to the last size at which they are at most 2 % slower than
+/// chunks, at that size and at all below, over trees and straight; behind them pulling, as long as it is faster; of
+/// blocks, the fewest that come within 2 % of the best; of chunks, the fastest.
 /// @param largest bytes of the calls by which blocks and chunks are chosen
 [[nodiscard]] blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& measure);
 

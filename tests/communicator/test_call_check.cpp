@@ -156,7 +156,7 @@ TEST_CASE("everything that has to be the same on all ranks is in the text of a c
         text(collective::allreduce, 0, floats, "sum", {.links = link_choice::pcie}),
         text(collective::allreduce, 0, floats, "sum", {.slack = 0.0}),
         text(collective::allreduce, 0, floats, "sum", {.max_trees = 1}),
-        text(collective::allreduce, 0, floats, "sum", {.how = protocol::lines}),
+        text(collective::allreduce, 0, floats, "sum", {.how = protocol::cells}),
         text(collective::allreduce, 0, floats, "sum", {.relays = {1}}),
         text(collective::allreduce, 0, floats, "sum", {.into = &buffer}),
         text(collective::allreduce, 0, floats, "sum", {.into = &buffer}, memory.data()),

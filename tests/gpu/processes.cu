@@ -55,23 +55,21 @@ void types(const seat& s) {
     sweep<double, blink::avg>(comm, counts);
     sweep<__half, blink::min>(comm, counts);
     sweep<located, larger_magnitude>(comm, counts);
-    sweep<triple, add_triples>(comm, counts); // twelve bytes: in chunks alone
+    sweep<triple, add_triples>(comm, counts); // twelve bytes: a cell each
 }
 
 void protocols(const seat& s) {
     blink::communicator comm = s.join();
     for (const std::size_t count : {1, 7, 1000, 3000}) {
-        sweep<float, blink::sum>(comm, {count}, {.how = blink::protocol::lines});
+        sweep<float, blink::sum>(comm, {count}, {.how = blink::protocol::cells});
         sweep<float, blink::sum>(comm, {count}, {.how = blink::protocol::chunks});
         check_call<float, blink::sum>(comm, {collective::allreduce, count}, {.how = blink::protocol::all_pairs});
     }
     for (const std::size_t bytes : {1, 4096, 1 << 20}) {
         sweep<float, blink::sum>(comm, {50001}, {.chunk = blink::fixed_chunk{bytes}});
     }
-    try {
-        check_call<float, blink::sum>(comm, {collective::allreduce, 1 << 22}, {.how = blink::protocol::lines});
-        must(false, "a long call went in lines");
-    } catch (const blink::usage_error&) { must(true, ""); }
+    check_call<float, blink::sum>(comm, {collective::allreduce, 1 << 22}, {.how = blink::protocol::cells});
+    check_call<float, blink::sum>(comm, {collective::allreduce, 1 << 22}, {.how = blink::protocol::all_pairs});
 }
 
 void machines(const seat& s) {

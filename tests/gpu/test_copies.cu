@@ -350,7 +350,7 @@ TEST_CASE("a tuned size takes copies by itself" * doctest::skip(!gpu_test::two_g
         o.gpus = {0, 1};
         o.tuned.copies_from = o.tuned.copies_reduce_from = from;
         blink::cuda_group group(o);
-        const bool nvlink = blink::cuda::carries_packets(group.plan_for(collective::allreduce).fabric);
+        const bool nvlink = blink::cuda::is_all_nvlink(group.plan_for(collective::allreduce).fabric);
         std::vector<copied_call<float>> calls = several_calls(group);
         for (auto& c : calls) {
             c.launch({});

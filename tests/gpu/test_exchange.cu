@@ -227,7 +227,7 @@ TEST_CASE("in place, and what is refused" * doctest::skip(!gpu_test::one_gpu()))
     CHECK_THROWS_WITH_AS(blink::alltoall(group, all, all, count), doctest::Contains("in place is not possible"),
                          blink::usage_error);
     CHECK_THROWS_AS(blink::gather(group, shards, all, count, n), blink::usage_error);
-    CHECK_THROWS_AS(blink::gather(group, shards, all, count, 0, {.how = blink::protocol::lines}), blink::usage_error);
+    CHECK_THROWS_AS(blink::gather(group, shards, all, count, 0, {.how = blink::protocol::cells}), blink::usage_error);
     std::vector<float> host(all.count());
     std::vector<float*> elsewhere(static_cast<std::size_t>(n), host.data());
     CHECK_THROWS_WITH_AS(blink::gather(group, shards, elsewhere, count, 0), "gather: out[0] is not device memory",

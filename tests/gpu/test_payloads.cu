@@ -62,14 +62,10 @@ void hand_on_every_pattern(blink::cuda_group& group) {
     for (const collective kind : {collective::broadcast, collective::allgather}) {
         CAPTURE(to_string(kind));
         CHECK(wrong_bits<T>(group, kind, blink::protocol::chunks, all, pattern<T, Bits>) == 0);
-        const std::size_t few = all < 2048 ? all : 2048; // what a call in lines has room for
-        for (std::size_t at = 0; at < all; at += few) {
-            const auto make = [at](int r, std::size_t i) { return pattern<T, Bits>(r, at + i); };
-            // A sharded call may have more lanes than lines have blocks; then it goes in chunks.
-            const bool rooted = kind == collective::broadcast;
-            const auto how = rooted ? blink::protocol::lines : blink::protocol::automatic;
-            CHECK(wrong_bits<T>(group, kind, how, few, make) == 0);
-        }
+        // A sharded call may have more lanes than there are blocks for cells; then it goes in chunks.
+        const bool rooted = kind == collective::broadcast;
+        const auto how = rooted ? blink::protocol::cells : blink::protocol::automatic;
+        CHECK(wrong_bits<T>(group, kind, how, all, pattern<T, Bits>) == 0);
     }
 }
 
@@ -79,13 +75,18 @@ void hand_on_patterns(blink::cuda_group& group) {
     hand_on_every_pattern<__half, std::uint16_t>(group);
 }
 
-/// Words like the flags of the calls around this one, whose numbers are small in a young group.
-void hand_on_flags(blink::cuda_group& group) {
-    for (std::uint32_t call = 0; call < 40; ++call) {
-        const auto make = [call](int r, std::size_t i) {
-            return static_cast<std::uint32_t>((i / 2 + static_cast<std::size_t>(r)) % 80 + call / 8);
+/// Data that are the filler of empty cells, its decoy, or like the notes of the calls around this one.
+void hand_on_fillers(blink::cuda_group& group) {
+    using blink::cuda::decoy;
+    using blink::cuda::filler;
+    for (std::uint64_t call = 0; call < 24; ++call) {
+        const auto make = [call](int r, std::size_t i) -> std::uint64_t {
+            const std::uint64_t n = i / (call + 1) + static_cast<std::size_t>(r);
+            return call == 0 || n % 4 == 0 ? filler : n % 4 == 1 ? decoy : n % 4 == 2 ? n % 16 : filler & 0xFFFFFFFFU;
         };
-        CHECK(wrong_bits<std::uint32_t>(group, collective::broadcast, blink::protocol::lines, 1000, make) == 0);
+        for (const std::size_t count : {std::size_t{300}, std::size_t{200000}}) {
+            CHECK(wrong_bits<std::uint64_t>(group, collective::broadcast, blink::protocol::cells, count, make) == 0);
+        }
     }
 }
 
@@ -94,11 +95,11 @@ void hand_on_flags(blink::cuda_group& group) {
 TEST_CASE("every pattern is handed on bit by bit on 8 virtual ranks" * doctest::skip(!one_gpu())) {
     hand_on_patterns(virtual_dgx1v());
     blink::cuda_group young({.machine = blink::topology(blink::dgx1v), .virtual_ranks = 8});
-    hand_on_flags(young);
+    hand_on_fillers(young);
 }
 
 TEST_CASE("every pattern is handed on bit by bit on the real GPUs" * doctest::skip(!two_gpus())) {
     hand_on_patterns(real_gpus());
     blink::cuda_group young;
-    hand_on_flags(young);
+    hand_on_fillers(young);
 }

@@ -16,15 +16,11 @@ namespace gpu_test {
 
 /// The protocols that carry such a call.
 template <class T, class Op>
-[[nodiscard]] std::vector<blink::protocol> protocols_of(blink::collective kind, std::size_t count) {
+[[nodiscard]] std::vector<blink::protocol> protocols_of(blink::collective kind) {
     std::vector<blink::protocol> list{blink::protocol::chunks};
-    if (blink::cuda::travels_in_lines<T> && count < 10000) {
-        list.push_back(blink::protocol::lines);
+    if (blink::cuda::travels_in_cells<T>) {
+        list.push_back(blink::protocol::cells);
         if (kind == blink::collective::allreduce) { list.push_back(blink::protocol::all_pairs); }
-    }
-    if (blink::cuda::travels_in_packets<T> && count < 10000) {
-        list.push_back(blink::protocol::packets);
-        if (kind == blink::collective::allreduce) { list.push_back(blink::protocol::all_pairs_packets); }
     }
     if (kind == blink::collective::allreduce && !blink::preparing_operator<Op, T>) {
         list.push_back(blink::protocol::pull);
@@ -44,7 +40,7 @@ void sweep(blink::cuda_group& group, const Op& op = {}, const Reference& referen
                     trial_shape shape{
                         count, in_place ? 0 : offset, offset, in_place, static_cast<int>(seed) % group.size(), seed};
                     trial<T, Op, Reference> t(group, kind, shape, op, reference);
-                    for (const blink::protocol how : protocols_of<T, Op>(kind, count)) {
+                    for (const blink::protocol how : protocols_of<T, Op>(kind)) {
                         t.reset();
                         t.launch({.how = how});
                         const verdict v = t.judged();

@@ -200,7 +200,6 @@ class cuda_group {
         cuda::runtime_schedule form;            ///< of the ranks, and of the relays' stops where there is a room
         std::unique_ptr<cuda::relay_room> room; ///< for relays; null without
         bool all_pairs_joined = false;          ///< by hops of the plan's fabric
-        bool packets_whole = false;             ///< on all hops of the fabric
     };
 
     [[nodiscard]] const cuda::group_resources& resources() const noexcept { return *resources_; }
@@ -216,14 +215,14 @@ class cuda_group {
                 trees,
                 straight,
                 entry.all_pairs_joined,
-                entry.packets_whole,
                 trees && !resources_->memory().staged && cuda::can_pull(s) && all_reach_all()};
     }
 
     /// What of this plan and its group decides about copies.
     [[nodiscard]] cuda::copy_ways copy_ways_of(const prepared& entry) const {
         const bool each_alone = resources_->devices().size() == gpus_.size() && !resources_->memory().staged;
-        return {each_alone && entry.room == nullptr && all_reach_all(), entry.all_pairs_joined && entry.packets_whole};
+        return {each_alone && entry.room == nullptr && all_reach_all(),
+                entry.all_pairs_joined && cuda::is_all_nvlink(entry.made.fabric)};
     }
 
     /// True where kernels of every rank may store into the memory of every other.
@@ -254,10 +253,9 @@ class cuda_group {
         const int wanted = is_rooted(kind) ? root : 0;
         const plan_key key = key_of(kind, wanted, p);
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false, false};
+        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false};
         verify(entry.made.schedule);
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
-        entry.packets_whole = cuda::carries_packets(entry.made.fabric);
         relayed_schedule relayed =
             with_relay_stops(entry.made.schedule, entry.made.fabric, static_cast<int>(p.relays.size()));
         if (relayed.relays.empty()) {

@@ -10,7 +10,7 @@
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/launch.cuh>
-#include <blink/execute/cuda/packet.hpp>
+#include <blink/execute/cuda/stream.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -25,8 +25,8 @@
 
 namespace blink::cuda {
 
-/// Streams, flags, slots, lines and packets of the ranks of one process. Device memory a rank: 32 MiB of slots, 2 MiB
-/// of lines for each rank of the group, at most 32 MiB of packets, and 180 KiB of flags.
+/// Streams, flags, slots and rings of the ranks of one process. Device memory a rank: 32 MiB of slots, about 48 MiB of
+/// rings, and at most 700 KiB of flags.
 class group_resources {
   public:
     /// @param device_of_rank CUDA device of every rank; ranks of one device are neighbours
@@ -125,12 +125,11 @@ class group_resources {
                 memory_.flags.push_back(
                     static_cast<block_flags*>(allocate(d.device, max_blocks * sizeof(block_flags))));
                 memory_.slots.push_back(static_cast<std::byte*>(allocate(d.device, slot_bytes)));
-                memory_.line_flags.push_back(
-                    static_cast<ll_flags*>(allocate(d.device, packet_max_blocks * sizeof(ll_flags))));
-                memory_.packets.push_back(static_cast<std::byte*>(
-                    allocate(d.device, packet_memory(static_cast<int>(device_of_rank.size())))));
-                memory_.lines.push_back(
-                    static_cast<ll_line*>(allocate(d.device, ll_memory(static_cast<int>(device_of_rank.size())))));
+                const int ranks = static_cast<int>(device_of_rank.size());
+                memory_.streams.push_back(static_cast<stream_flags*>(
+                    allocate(d.device, static_cast<std::size_t>(stream_blocks(ranks)) * sizeof(stream_flags))));
+                memory_.rings.push_back(
+                    static_cast<std::byte*>(pool_.allocate(d.device, stream_memory(ranks), filler_byte)));
             }
         }
         memory_.abort = words_.abort_word();

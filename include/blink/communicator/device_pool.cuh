@@ -48,13 +48,13 @@ class device_pool {
     device_pool(const device_pool&) = delete;
     device_pool& operator=(const device_pool&) = delete;
 
-    /// Zeroed device memory. The zeros are there once the device has been waited for.
-    [[nodiscard]] void* allocate(int device, std::size_t bytes) {
+    /// Device memory full of one byte. It is there once the device has been waited for.
+    [[nodiscard]] void* allocate(int device, std::size_t bytes, unsigned char full_of = 0) {
         const device_scope current(device);
         void* memory = nullptr;
         check(cudaMalloc(&memory, bytes), "cudaMalloc");
         allocations_.emplace_back(device, memory);
-        check(cudaMemset(memory, 0, bytes), "cudaMemset");
+        check(cudaMemset(memory, full_of, bytes), "cudaMemset");
         return memory;
     }
 

@@ -229,7 +229,6 @@ class communicator {
         plan made;
         cuda::runtime_schedule form;
         bool all_pairs_joined = false; ///< by hops of the plan's fabric
-        bool packets_whole = false;    ///< on all hops of the fabric
     };
 
     static int known(const std::optional<int>& number) {
@@ -247,8 +246,7 @@ class communicator {
         in_order(stream, [&](const cuda::device_ranks& here) {
             const std::span<const cuda::device_ranks> devices(&here, 1);
             const bool straight = s.kind == collective::allreduce && all_reach_all();
-            const cuda::short_ways ways{
-                s, entry.form, one_lane_, true, straight, entry.all_pairs_joined, entry.packets_whole};
+            const cuda::short_ways ways{s, entry.form, one_lane_, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
                 launch_long<T>(entry, in, out, count, op, choices, devices);
@@ -329,12 +327,11 @@ class communicator {
         const plan_key key = key_of(kind, is_rooted(kind) ? root : 0, p);
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
         if (!p.relays.empty()) { throw usage_error("communicator: relays are for groups of one process"); }
-        prepared entry{make_plan(machine(), gpus_, kind, is_rooted(kind) ? root : 0, p), {}, false, false};
+        prepared entry{make_plan(machine(), gpus_, kind, is_rooted(kind) ? root : 0, p), {}, false};
         verify(entry.made.schedule);
         check_reach(entry.made.schedule);
         entry.form = cuda::to_runtime_schedule(entry.made.schedule);
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
-        entry.packets_whole = cuda::carries_packets(entry.made.fabric);
         resources_.met().claim(name_of(key), std::to_string(digest_of(entry.made.schedule)));
         return plans_.emplace(key, std::move(entry)).first->second;
     }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// What one rank of a communicator owns, and what it sees of the others': flags, slots and lines of all ranks, those of
+/// What one rank of a communicator owns, and what it sees of the others': flags, slots and rings of all ranks, those of
 /// other processes mapped into this one by CUDA's inter-process memory handles.
 #pragma once
 
@@ -13,8 +13,7 @@
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/launch.cuh>
-#include <blink/execute/cuda/ll_line.hpp>
-#include <blink/execute/cuda/packet.hpp>
+#include <blink/execute/cuda/stream.hpp>
 #include <blink/topology/topology.hpp>
 
 #include <cuda_runtime_api.h>
@@ -35,14 +34,13 @@ namespace blink::cuda {
 struct process_layout {
     static constexpr std::size_t slot_bytes = std::size_t{32} << 20;
     static constexpr std::size_t flags = 0;
-    static constexpr std::size_t line_flags = flags + max_blocks * sizeof(block_flags);
-    static constexpr std::size_t slots = line_flags + packet_max_blocks * sizeof(ll_flags);
-    static constexpr std::size_t lines = slots + slot_bytes;
+    static constexpr std::size_t streams = flags + max_blocks * sizeof(block_flags);
+    static constexpr std::size_t slots = streams + stream_max_blocks * sizeof(stream_flags);
+    static constexpr std::size_t rings = slots + slot_bytes;
 
-    static_assert(slots % packet_bytes == 0 && ll_memory(1) % packet_bytes == 0);
+    static_assert(streams % alignof(stream_flags) == 0 && slots % 128 == 0);
 
-    [[nodiscard]] static constexpr std::size_t packets(int ranks) { return lines + ll_memory(ranks); }
-    [[nodiscard]] static constexpr std::size_t bytes(int ranks) { return packets(ranks) + packet_memory(ranks); }
+    [[nodiscard]] static constexpr std::size_t bytes(int ranks) { return rings + stream_memory(ranks); }
 };
 
 /// One rank's side of a communicator. To be made, and destroyed, by all ranks at about the same time.
@@ -163,6 +161,7 @@ class process_resources {
             pool_ = std::make_unique<device_pool>();
             const device_scope current(here_.device);
             own = static_cast<std::byte*>(pool_->allocate(here_.device, process_layout::bytes(size())));
+            check(cudaMemset(own + process_layout::rings, filler_byte, stream_memory(size())), "cudaMemset");
             here_.stream = pool_->make_stream(here_.device);
             check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
             if (size() == 1) { return std::string(); }
@@ -183,10 +182,9 @@ class process_resources {
                     std::byte* const base = r == rank() ? own : open(r, handles[static_cast<std::size_t>(r)]);
                     reached += base != nullptr ? '1' : '0';
                     memory_.flags.push_back(part<block_flags>(base, process_layout::flags));
-                    memory_.line_flags.push_back(part<ll_flags>(base, process_layout::line_flags));
+                    memory_.streams.push_back(part<stream_flags>(base, process_layout::streams));
                     memory_.slots.push_back(part<std::byte>(base, process_layout::slots));
-                    memory_.lines.push_back(part<ll_line>(base, process_layout::lines));
-                    memory_.packets.push_back(part<std::byte>(base, process_layout::packets(size())));
+                    memory_.rings.push_back(part<std::byte>(base, process_layout::rings));
                 }
                 return reached;
             });

@@ -11,10 +11,13 @@
 #define BLINK_DEVICE_CODE __device__
 /// Unrolls the loop behind it completely.
 #define BLINK_UNROLL _Pragma("unroll")
+/// Keeps it a loop, where its steps are rare and code is dear.
+#define BLINK_NO_UNROLL _Pragma("unroll 1")
 #else
 #define BLINK_HOST_DEVICE
 #define BLINK_DEVICE_CODE
 #define BLINK_UNROLL _Pragma("GCC unroll 16")
+#define BLINK_NO_UNROLL
 #endif
 
 /// In kernels: the compiler may assume nothing about `x` from here on, so a product is rounded and not fused into a

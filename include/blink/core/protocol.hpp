@@ -17,17 +17,14 @@ namespace blink {
 enum class protocol : unsigned char {
     automatic, ///< by size, type and machine: what all ranks know
     chunks,    ///< a pipeline of chunks, each announced by a flag behind it: full rate
-    lines,     ///< eight bytes at a time, half of them the flag: one trip a hop, for short calls
-    all_pairs, ///< lines from each rank to each other, without trees: one trip in all, for short AllReduce calls
-    packets,   ///< 128 bytes at a time, eight of them the flag, over NVLink: for calls that lines are too wide for
-    all_pairs_packets, ///< packets from each rank to each other
-    pull,  ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
-           ///< all its buffers
-    copies ///< long calls by copy engines, over the host too, between GPUs of one process that all reach each other
+    cells,     ///< sixteen bytes at a time that need no flag: one trip a hop, over the trees
+    all_pairs, ///< cells from each rank to each other, without trees: one trip in all, for AllReduce calls
+    pull ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
+         ///< all its buffers
 };
 
-inline constexpr std::array<std::string_view, 8> protocol_names{
-    "auto", "chunks", "lines", "all_pairs", "packets", "all_pairs_packets", "pull", "copies"};
+inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "chunks", "cells",
+                                                                "all_pairs", "pull",   "copies"};
 
 [[nodiscard]] constexpr std::string_view to_string(protocol p) noexcept {
     return protocol_names[static_cast<std::size_t>(p)];
@@ -39,8 +36,7 @@ inline constexpr std::array<std::string_view, 8> protocol_names{
         if (protocol_names[i] == name) { return static_cast<protocol>(i); }
     }
     throw usage_error("unknown protocol '" + std::string(name) +
-                      "': expected auto, chunks, lines, all_pairs, packets, "
-                      "all_pairs_packets, pull or copies");
+                      "': expected auto, chunks, cells, all_pairs, pull or copies");
 }
 
 } // namespace blink

@@ -18,9 +18,7 @@
 namespace blink {
 
 [[nodiscard]] inline json::value to_json(const tuning& t) {
-    return json::object{{"lines_up_to", t.lines_up_to},
-                        {"packets_up_to", t.packets_up_to},
-                        {"all_pairs_packets_up_to", t.all_pairs_packets_up_to},
+    return json::object{{"cells_up_to", t.cells_up_to},
                         {"all_pairs_up_to", t.all_pairs_up_to},
                         {"pull_up_to", t.pull_up_to},
                         {"most_chunk_bytes", t.most_chunk_bytes},
@@ -42,9 +40,7 @@ namespace blink {
             to = static_cast<std::size_t>(found->as_int(least, most));
         }
     };
-    bytes("lines_up_to", t.lines_up_to, 0);
-    bytes("packets_up_to", t.packets_up_to, 0);
-    bytes("all_pairs_packets_up_to", t.all_pairs_packets_up_to, 0);
+    bytes("cells_up_to", t.cells_up_to, 0);
     bytes("all_pairs_up_to", t.all_pairs_up_to, 0);
     bytes("pull_up_to", t.pull_up_to, 0);
     bytes("most_chunk_bytes", t.most_chunk_bytes, 1);

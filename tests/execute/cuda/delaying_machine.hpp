@@ -14,7 +14,7 @@
 
 namespace kernel_test {
 
-/// Widens the windows between data and flags: every flag operation, of lines and packets too, may come late.
+/// Widens the windows between data and flags: every flag operation, of cells too, may come late.
 struct delaying_machine : thread_machine {
     std::minstd_rand* random;
     std::atomic<std::uint64_t>* delays; ///< how many were made
@@ -34,21 +34,17 @@ struct delaying_machine : thread_machine {
         delay();
         thread_machine::store(flag, v);
     }
-    [[nodiscard]] blink::cuda::ll_line load_line(const blink::cuda::ll_line* from) const {
+    [[nodiscard]] std::uint64_t peek(const std::uint64_t* flag) const {
         delay();
-        return thread_machine::load_line(from);
+        return thread_machine::peek(flag);
     }
-    void store_line(blink::cuda::ll_line* to, const blink::cuda::ll_line& x) const {
+    [[nodiscard]] blink::cuda::cell load_cell(const blink::cuda::cell* from) const {
         delay();
-        thread_machine::store_line(to, x);
+        return thread_machine::load_cell(from);
     }
-    [[nodiscard]] blink::cuda::ll_line load_packet(const blink::cuda::ll_line* from) const {
+    void store_cell(blink::cuda::cell* to, const blink::cuda::cell& x) const {
         delay();
-        return thread_machine::load_packet(from);
-    }
-    void store_packet(blink::cuda::ll_line* to, const blink::cuda::ll_line& x) const {
-        delay();
-        thread_machine::store_packet(to, x);
+        thread_machine::store_cell(to, x);
     }
 };
 

@@ -20,15 +20,15 @@
 #include <type_traits>
 #include <vector>
 
-#include "line_calls.hpp"
 #include "made_schedules.hpp"
 #include "small_floats.hpp"
+#include "stream_calls.hpp"
 
 using namespace kernel_test;
 
 namespace {
 
-enum class path { chunks, lines, all_pairs, host };
+enum class path { chunks, cells, all_pairs, host };
 
 /// Runs one call of all ranks; the results are in `b.out`.
 template <class T, class Op>
@@ -47,14 +47,14 @@ void run(path how, const schedule& s, buffers<T>& b, std::size_t count, const Op
         on_every_rank([&](int r) { enter(call, s, r, shape.blocks, op); });
         CHECK(m.words[0] == 0);
     } else {
-        line_memory m(s.ranks);
-        const bool trees = how == path::lines;
+        stream_memory_of m(s.ranks);
+        const bool trees = how == path::cells;
         const schedule straight = one_lane(s.ranks);
         const schedule& lanes = trees ? s : straight;
-        const auto shape = make_ll_shape(lanes, count, sizeof(T), static_cast<int>(lanes.lanes.size()));
+        const auto shape = stream_shape<T>(lanes, count, static_cast<int>(lanes.lanes.size()));
         REQUIRE(shape);
-        const ll_call<T> call = make_call(lanes, m, b, *shape);
-        on_every_rank([&](int r) { enter_ll(call, lanes, trees, r, shape->blocks, op); });
+        const stream_call<T> call = make_call(lanes, m, b, *shape);
+        on_every_rank([&](int r) { enter_stream(call, lanes, trees, r, shape->blocks, op); });
         CHECK(m.words[0] == 0);
     }
 }
@@ -110,7 +110,7 @@ void check_bits(collective kind, const Op& op, const std::function<W(W, W)>& pla
         for (role& r : l.roles) { std::ranges::sort(r.reduce_from); }
     }
     verify(s);
-    std::vector<path> paths{path::chunks, path::lines, path::host};
+    std::vector<path> paths{path::chunks, path::cells, path::host};
     if (kind == collective::allreduce) { paths.push_back(path::all_pairs); }
     for (const path how : paths) {
         for (const bool in_place : {false, true}) {
@@ -161,7 +161,7 @@ std::vector<T> of_star(const std::array<T, 3>& values, const Op& op) {
     using star = static_schedule<static_lane<static_tree<-1, 0, 0>>>;
     const schedule s = star::value(collective::allreduce);
     std::vector<T> results;
-    for (const path how : {path::chunks, path::lines, path::all_pairs, path::host}) {
+    for (const path how : {path::chunks, path::cells, path::all_pairs, path::host}) {
         const auto make = [&](std::size_t r, std::size_t) { return values[r]; };
         buffers<T> b(make, s, 37, false, 0);
         run(how, s, b, 37, op);

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "delaying_machine.hpp"
-#include "line_calls.hpp"
 #include "made_schedules.hpp"
+#include "stream_calls.hpp"
 
 using namespace kernel_test;
 
@@ -41,31 +41,27 @@ void run_late(int ranks, const std::vector<call_shape>& shapes, const Body& body
     CHECK(delays > 0);
 }
 
-template <class Wire>
-void late_lines(int ranks) {
+void late_cells(int ranks) {
     std::mt19937 random(3);
-    constexpr bool packets = Wire::threads > 1;
-    line_memory m(ranks, packets);
+    stream_memory_of m(ranks);
     const schedule s = made::random_trees(collective::allreduce, ranks, 1, 5, 0);
     const runtime_schedule form = to_runtime_schedule(s);
-    const std::vector<std::size_t> counts{1, 700, 3, 301};
+    const std::vector<std::size_t> counts{1, 9000, 3, 301};
     std::vector<buffers<std::int32_t>> data;
     data.reserve(counts.size());
     std::vector<call_shape> shapes;
-    std::vector<ll_call<std::int32_t>> calls;
+    std::vector<stream_call<std::int32_t>> calls;
     for (const std::size_t count : counts) {
         data.emplace_back(random, s, count, count % 2 == 0, count % 2);
-        const auto shape = make_ll_shape(s, count, sizeof(std::int32_t), 4,
-                                         packets ? packet_capacity(ranks, threads_per_block) : ll_capacity{});
+        const auto shape = stream_shape<std::int32_t>(s, count, 2);
         REQUIRE(shape);
         shapes.push_back(*shape);
         calls.push_back(make_call(s, m, data.back(), *shape));
     }
     run_late(ranks, shapes, [&](const delaying_machine& machine, block_state&, int r, std::size_t c) {
-        ll_call<std::int32_t> call = calls[c];
+        stream_call<std::int32_t> call = calls[c];
         call.local_ranks[0] = static_cast<std::uint8_t>(r);
-        call.straight = c % 2 == 0;
-        ll_block<Wire>(machine, call, form, sum{});
+        run_stream(machine, call, form, c % 2 == 1);
     });
     CHECK(m.words[0] == 0);
     for (std::size_t c = 0; c < counts.size(); ++c) { check_result(s, data[c], counts[c]); }
@@ -111,12 +107,7 @@ TEST_CASE("chunks come right however late their flags are raised and seen") {
     late_chunks<true>(3, false);
 }
 
-TEST_CASE("lines come right however late their halves are stored and read") {
-    late_lines<line_wire>(2);
-    late_lines<line_wire>(3);
-}
-
-TEST_CASE("packets come right however late they are stored and read") {
-    late_lines<packet_wire>(2);
-    late_lines<packet_wire>(3);
+TEST_CASE("cells come right however late they are stored and read") {
+    late_cells(2);
+    late_cells(3);
 }

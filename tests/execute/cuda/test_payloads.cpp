@@ -18,9 +18,9 @@
 #include <thread>
 #include <vector>
 
-#include "line_calls.hpp"
 #include "made_schedules.hpp"
 #include "small_floats.hpp"
+#include "stream_calls.hpp"
 
 using namespace kernel_test;
 
@@ -74,12 +74,12 @@ void hand_on(const std::vector<T>& values) {
             on_every_rank(ranks, [&](int r) { enter(call, s, r, shape.blocks, sum{}); });
             CHECK(wrong_bits(s, b, values.size()) == 0);
         }
-        line_memory m(ranks);
+        stream_memory_of m(ranks);
         buffers<T> b(make, s, values.size(), false, 1);
-        const auto shape = make_ll_shape(s, values.size(), sizeof(T), ll_max_blocks);
+        const auto shape = stream_shape<T>(s, values.size(), static_cast<int>(s.lanes.size()));
         REQUIRE(shape);
-        const ll_call<T> call = make_call(s, m, b, *shape);
-        on_every_rank(ranks, [&](int r) { enter_ll(call, s, true, r, shape->blocks, sum{}); });
+        const stream_call<T> call = make_call(s, m, b, *shape);
+        on_every_rank(ranks, [&](int r) { enter_stream(call, s, true, r, shape->blocks, sum{}); });
         CHECK(wrong_bits(s, b, values.size()) == 0);
     }
 }
@@ -90,29 +90,37 @@ TEST_CASE("every pattern of a small number is handed on bit by bit, NaNs too") {
     hand_on(all_patterns<made::fp8_e4m3>());
     hand_on(all_patterns<made::fp8_e5m2>());
     const std::vector<made::float16> halves = all_patterns<made::float16>();
-    for (std::size_t at = 0; at < halves.size(); at += 8192) { // as many as a call in lines can carry in few blocks
+    for (std::size_t at = 0; at < halves.size(); at += 8192) {
         const auto from = halves.begin() + static_cast<std::ptrdiff_t>(at);
         hand_on(std::vector<made::float16>(from, from + 8192));
     }
 }
 
-TEST_CASE("data that look like flags are data: of this call, of those before and after it") {
-    constexpr std::size_t count = 300;
-    for (const bool trees : {true, false}) {
-        line_memory m(ranks);
-        const schedule s = trees ? made::random_trees(collective::allreduce, ranks, 1, 9) : one_lane(ranks);
-        const auto shape = make_ll_shape(s, count, sizeof(std::uint32_t), 1);
-        REQUIRE(shape);
-        for (std::uint64_t number = 1; number <= 8; ++number) {
-            // The same lines are used two calls later; fresh ones hold zeros.
-            const std::array<std::uint32_t, 6> looks{
-                ll_flag(number + 2), ll_flag(number), ll_flag(number + 1), ll_flag(number) - 1, 0, ~0U};
-            const auto make = [&](std::size_t r, std::size_t i) { return looks[(i / 2 + r * (i % 3)) % looks.size()]; };
-            buffers<std::uint32_t> b(make, s, count, number % 2 == 0, 0);
-            const ll_call<std::uint32_t> call = make_call(s, m, b, *shape);
-            on_every_rank(ranks, [&](int r) { enter_ll(call, s, trees, r, shape->blocks, sum{}); });
-            CHECK(m.words[0] == 0);
-            check_result(s, b, count);
+TEST_CASE("data that look like the filler, its decoy or a note are data, bit by bit") {
+    constexpr std::size_t count = 700;
+    for (const collective kind : {collective::allreduce, collective::broadcast, collective::allgather}) {
+        for (const bool trees : {true, false}) {
+            if (!trees && kind != collective::allreduce) { continue; }
+            stream_memory_of m(ranks);
+            const schedule s = !trees             ? one_lane(ranks)
+                               : is_sharded(kind) ? made::random_forest(kind, ranks, 1, 3)
+                                                  : made::random_trees(kind, ranks, 1, 9, 0);
+            const auto shape = stream_shape<std::uint64_t>(s, count, static_cast<int>(s.lanes.size()));
+            REQUIRE(shape);
+            for (std::uint64_t number = 0; number < 4; ++number) {
+                const std::array<std::uint64_t, 7> looks{
+                    filler, decoy, filler ^ 2U, 0, ~std::uint64_t{0}, number << 2U | 3U, filler & 0xFFFFFFFFU};
+                const auto make = [&](std::size_t r, std::size_t i) {
+                    return number == 0   ? filler
+                           : number == 1 ? decoy
+                                         : looks[(i / number + r * (i % 3)) % looks.size()];
+                };
+                buffers<std::uint64_t> b(make, s, count, number % 2 == 0, 0);
+                const stream_call<std::uint64_t> call = make_call(s, m, b, *shape);
+                on_every_rank(ranks, [&](int r) { enter_stream(call, s, trees, r, shape->blocks, sum{}); });
+                CHECK(m.words[0] == 0);
+                check_result(s, b, count);
+            }
         }
     }
 }
@@ -123,17 +131,17 @@ TEST_CASE("zeros keep their sign where all have it, NaN and infinity stay what t
     const std::array<std::array<float, 3>, 5> inputs{
         {{-0.0F, -0.0F, -0.0F}, {-0.0F, 0.0F, -0.0F}, {inf, 1, 2}, {inf, -inf, 0}, {nan, 1, 2}}};
     const std::array<float, 5> expected{-0.0F, 0.0F, inf, nan, nan};
-    const auto check = [&]<class T>(T, bool lines) {
+    const auto check = [&]<class T>(T, bool cells) {
         const schedule s = made::random_trees(collective::allreduce, ranks, 1, 7);
         const auto make = [&](std::size_t r, std::size_t i) { return static_cast<T>(inputs[i % 5][r]); };
         buffers<T> b(make, s, 50, false, 0);
         memory m(ranks);
-        line_memory l(ranks);
-        if (lines) {
-            const auto shape = make_ll_shape(s, 50, sizeof(T), 1);
+        stream_memory_of l(ranks);
+        if (cells) {
+            const auto shape = stream_shape<T>(s, 50, 1);
             REQUIRE(shape);
-            const ll_call<T> call = make_call(s, l, b, *shape);
-            on_every_rank(ranks, [&](int r) { enter_ll(call, s, true, r, shape->blocks); });
+            const stream_call<T> call = make_call(s, l, b, *shape);
+            on_every_rank(ranks, [&](int r) { enter_stream(call, s, true, r, shape->blocks); });
         } else {
             const call_shape shape = make_shape(s, 50, sizeof(T), {1, memory::slot_bytes, 0});
             const tree_call<T> call = make_call(s, m, b, shape);
@@ -151,9 +159,9 @@ TEST_CASE("zeros keep their sign where all have it, NaN and infinity stay what t
             CHECK(wrong == 0);
         }
     };
-    for (const bool lines : {false, true}) {
-        check(float{}, lines);
-        check(made::bfloat16{}, lines);
-        check(made::float16{}, lines);
+    for (const bool cells : {false, true}) {
+        check(float{}, cells);
+        check(made::bfloat16{}, cells);
+        check(made::float16{}, cells);
     }
 }

@@ -12,28 +12,23 @@
 using namespace blink;
 using namespace blink::cuda;
 
-TEST_CASE("short calls go straight where they can, then in lines, long ones in chunks") {
-    const tuning tuned{
-        .lines_up_to = 3000, .packets_up_to = 5000, .all_pairs_up_to = 2000, .all_pairs_packets_up_to = 4000};
-    const auto chosen = [&](std::size_t bytes, int ranks, bool straight, bool packets = true) {
-        return choose_protocol(protocol::automatic, bytes, ranks, straight, packets, tuned);
+TEST_CASE("calls go straight where they can, then in cells, long ones in chunks") {
+    const tuning tuned{.cells_up_to = 3000, .all_pairs_up_to = 4000};
+    const auto chosen = [&](std::size_t bytes, int ranks, bool straight) {
+        return choose_protocol(protocol::automatic, bytes, ranks, straight, tuned);
     };
-    CHECK(chosen(2000, 2, true) == protocol::all_pairs);
-    CHECK(chosen(2000, 3, true) == protocol::all_pairs_packets);
-    CHECK(chosen(2000, 3, true, false) == protocol::lines);
-    CHECK(chosen(2000, 3, false) == protocol::lines);
-    CHECK(chosen(1000, 3, true) == protocol::all_pairs);
-    CHECK(chosen(4000, 2, true) == protocol::all_pairs_packets);
-    CHECK(chosen(4001, 2, true) == protocol::packets);
-    CHECK(chosen(3000, 8, false) == protocol::lines);
-    CHECK(chosen(5000, 8, false) == protocol::packets);
-    CHECK(chosen(3001, 8, false, false) == protocol::chunks);
-    CHECK(chosen(5001, 2, true) == protocol::chunks);
-    CHECK(chosen(1, 1, true) == protocol::lines);
-    for (const protocol asked : {protocol::chunks, protocol::lines, protocol::all_pairs, protocol::packets,
-                                 protocol::all_pairs_packets, protocol::pull, protocol::copies}) {
-        CHECK(choose_protocol(asked, 1, 2, false, false) == asked);
-        CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true, true) == asked);
+    CHECK(chosen(4000, 2, true) == protocol::all_pairs);
+    CHECK(chosen(4001, 2, true) == protocol::chunks);
+    CHECK(chosen(2000, 3, true) == protocol::all_pairs);
+    CHECK(chosen(2001, 3, true) == protocol::cells);
+    CHECK(chosen(2000, 3, false) == protocol::cells);
+    CHECK(chosen(3000, 8, false) == protocol::cells);
+    CHECK(chosen(3001, 8, false) == protocol::chunks);
+    CHECK(chosen(1, 1, true) == protocol::cells);
+    for (const protocol asked :
+         {protocol::chunks, protocol::cells, protocol::all_pairs, protocol::pull, protocol::copies}) {
+        CHECK(choose_protocol(asked, 1, 2, false) == asked);
+        CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true) == asked);
         CHECK(protocol_from(to_string(asked)) == asked);
     }
     CHECK_THROWS_AS((void)protocol_from("simple"), usage_error);
@@ -43,8 +38,11 @@ TEST_CASE("all pairs of four GPUs of a DGX-1V and of a DGX-2 are joined, of a wh
     CHECK(joins_all_pairs(make_fabric(induced(topology(dgx1v), std::vector<int>{0, 1, 2, 3}))));
     CHECK(joins_all_pairs(make_fabric(topology(dgx2))));
     CHECK_FALSE(joins_all_pairs(make_fabric(topology(dgx1v))));
-    CHECK(carries_packets(make_fabric(topology(dgx2))));
-    CHECK_FALSE(carries_packets(make_fabric(topology(pcie4))));
+}
+
+TEST_CASE("GPUs of a DGX-2 are joined by NVLink alone, those of a machine without it by none") {
+    CHECK(is_all_nvlink(make_fabric(topology(dgx2))));
+    CHECK_FALSE(is_all_nvlink(make_fabric(topology(pcie4))));
 }
 
 TEST_CASE("parents can pull where every contribution lies in a buffer") {

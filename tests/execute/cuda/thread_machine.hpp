@@ -5,8 +5,7 @@
 /// GPU. A flag is published with release order only behind a fence, so that ThreadSanitizer sees a missing fence.
 #pragma once
 
-#include <blink/execute/cuda/ll_block.hpp>
-#include <blink/execute/cuda/packet.hpp>
+#include <blink/execute/cuda/stream_block.hpp>
 #include <blink/execute/cuda/tree_block.hpp>
 
 #include <array>
@@ -56,7 +55,7 @@ struct block_state {
     int threads = 0;
     meeting whole;
     std::array<meeting, 2> groups;
-    std::deque<meeting> packets; ///< of the eight threads that share one
+    std::deque<meeting> teams;
     std::array<void*, blink::cuda::max_ranks + 1> outputs{};
     std::array<const void*, blink::cuda::max_ranks> sources{};
 };
@@ -91,9 +90,9 @@ struct thread_machine {
     thread_state* self;
     traffic* carried = nullptr;
 
-    [[nodiscard]] meeting& packet() const {
-        return state->packets[static_cast<std::size_t>(self->thread / blink::cuda::packet_threads)];
-    }
+    static constexpr int team_threads = 4; ///< as few as show what a warp does
+
+    [[nodiscard]] meeting& team() const { return state->teams[static_cast<std::size_t>(self->thread / team_threads)]; }
     [[nodiscard]] int block() const { return state->block; }
     [[nodiscard]] int local_rank() const { return state->local_rank; }
     [[nodiscard]] int thread() const { return self->thread; }
@@ -108,36 +107,24 @@ struct thread_machine {
     void store(std::uint64_t* flag, std::uint64_t v) const {
         std::atomic_ref(*flag).store(v, self->fenced ? std::memory_order_release : std::memory_order_relaxed);
     }
-    void store_line(blink::cuda::ll_line* to, const blink::cuda::ll_line& x) const {
+    [[nodiscard]] std::uint64_t peek(const std::uint64_t* flag) const {
+        return std::atomic_ref(*const_cast<std::uint64_t*>(flag)).load(std::memory_order_relaxed);
+    }
+    void store_cell(blink::cuda::cell* to, const blink::cuda::cell& x) const {
         for (int h = 0; h < 2; ++h) { std::atomic_ref(to->half[h]).store(x.half[h], std::memory_order_relaxed); }
     }
-    [[nodiscard]] blink::cuda::ll_line load_line(const blink::cuda::ll_line* from) const {
-        auto& line = *const_cast<blink::cuda::ll_line*>(from);
-        return {{std::atomic_ref(line.half[0]).load(std::memory_order_relaxed),
-                 std::atomic_ref(line.half[1]).load(std::memory_order_relaxed)}};
+    [[nodiscard]] blink::cuda::cell load_cell(const blink::cuda::cell* from) const {
+        auto& c = *const_cast<blink::cuda::cell*>(from);
+        return {{std::atomic_ref(c.half[0]).load(std::memory_order_relaxed),
+                 std::atomic_ref(c.half[1]).load(std::memory_order_relaxed)}};
     }
-    [[nodiscard]] bool any_of_packet(bool x) const { return !packet().arrive(blink::cuda::packet_threads, !x); }
-    /// The thread with the flag comes last, so that what it publishes is all there.
-    void store_packet(blink::cuda::ll_line* to, const blink::cuda::ll_line& x) const {
-        const bool last = self->thread % blink::cuda::packet_threads == blink::cuda::packet_threads - 1;
-        if (!last) { store_line(to, x); }
-        (void)any_of_packet(false);
-        if (!last) { return; }
-        std::atomic_ref(to->half[0]).store(x.half[0], std::memory_order_relaxed);
-        std::atomic_ref(to->half[1]).store(x.half[1], std::memory_order_release);
+    void team_sync() const { (void)team_all(true); }
+    [[nodiscard]] bool team_all(bool x) const {
+        self->fenced = false;
+        return team().arrive(team_threads, x);
     }
-    /// The thread with the flag comes first, so that what the others read is at least as new.
-    [[nodiscard]] blink::cuda::ll_line load_packet(const blink::cuda::ll_line* from) const {
-        const bool first = self->thread % blink::cuda::packet_threads == blink::cuda::packet_threads - 1;
-        blink::cuda::ll_line x{};
-        if (first) {
-            auto& line = *const_cast<blink::cuda::ll_line*>(from);
-            x.half[1] = std::atomic_ref(line.half[1]).load(std::memory_order_acquire);
-            x.half[0] = std::atomic_ref(line.half[0]).load(std::memory_order_relaxed);
-        }
-        (void)any_of_packet(false);
-        return first ? x : load_line(from);
-    }
+    [[nodiscard]] bool team_any(bool x) const { return !team_all(!x); }
+    void take_turn() const {}
     void fence() const { self->fenced = true; }
     [[nodiscard]] std::uint64_t now_ns() const {
         return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -161,7 +148,7 @@ void run_blocks(int blocks, int local_ranks, int threads_per_block, const Progra
         states[b].block = static_cast<int>(b) % blocks;
         states[b].local_rank = static_cast<int>(b) / blocks;
         states[b].threads = threads_per_block;
-        states[b].packets.resize(static_cast<std::size_t>(threads_per_block / blink::cuda::packet_threads));
+        states[b].teams.resize(static_cast<std::size_t>(threads_per_block / thread_machine::team_threads));
         for (int t = 0; t < threads_per_block; ++t) {
             auto& self = selves[b * static_cast<std::size_t>(threads_per_block) + static_cast<std::size_t>(t)];
             self.thread = t;

@@ -4,7 +4,7 @@
 /// What a kernel is told about one call, and the memory through which blocks of different ranks meet.
 ///
 /// Block b of a rank talks to block b of the ranks beside it in its tree, and to no other. Flags only grow: a flag
-/// holds the block's call number in its upper half and a chunk count in its lower half, and a waiter compares with
+/// holds the block's call number in its upper bits and a chunk count in its lower bits, and a waiter compares with
 /// >=, so nothing is reset between calls. Call numbers live beside the flags and are advanced by the kernel, so a
 /// captured graph may be replayed at will.
 #pragma once
@@ -30,9 +30,15 @@ struct alignas(128) block_flags {
     std::uint64_t call;                       ///< the owner's own: calls completed by this block
 };
 
+/// Lower bits of a flag. The others number 2^40 calls, which take 25 days at 2 us each.
+inline constexpr int flag_chunk_bits = 24;
+
+/// Bytes of a chunk, at least, with which a call of `bytes` has fewer chunks than a flag counts.
+[[nodiscard]] constexpr std::size_t least_chunk_bytes(std::size_t bytes) { return bytes >> (flag_chunk_bits - 1); }
+
 /// Flag value: chunks of a call.
 [[nodiscard]] BLINK_HOST_DEVICE constexpr std::uint64_t flag_value(std::uint64_t call, std::uint32_t chunks) {
-    return call << 32 | chunks;
+    return call << flag_chunk_bits | chunks;
 }
 
 /// Elements of a lane and the blocks that carry them.

@@ -160,8 +160,8 @@ template <class Unit>
     call.grain = static_cast<std::uint32_t>(128 / sizeof(Unit));
     call.slots_per_block = 4;
     const std::size_t block_bytes = static_cast<std::size_t>(units) * sizeof(Unit) / dealt + 1;
-    const std::size_t chosen =
-        chunk_bytes != 0 ? chunk_bytes : std::clamp<std::size_t>(block_bytes / 16, 8u << 10, 64u << 10);
+    const std::size_t chosen = chunk_bytes != 0 ? std::max(chunk_bytes, least_chunk_bytes(units * sizeof(Unit)))
+                                                : std::clamp<std::size_t>(block_bytes / 16, 8u << 10, 64u << 10);
     const std::size_t fitting = slot_memory / (dealt * call.slots_per_block);
     const std::size_t grains = std::max<std::size_t>(std::min(chosen, fitting) / 128, 1);
     call.chunk_units = static_cast<std::uint32_t>(grains * call.grain);

@@ -4,7 +4,7 @@
 /// A block of a kernel as `tree_block` sees it: thread numbers, barriers, and flags at system scope.
 #pragma once
 
-#include <blink/execute/cuda/ll_line.hpp>
+#include <blink/execute/cuda/cell.hpp>
 
 #include <cuda_runtime_api.h>
 
@@ -60,13 +60,20 @@ struct gpu_machine {
         asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(flag), "l"(v) : "memory");
     }
 
-    /// Two halves that each arrive whole; see `ll_line`.
-    static __device__ void store_line(ll_line* to, const ll_line& x) {
+    /// Relaxed, for what is only compared before stores that depend on it.
+    [[nodiscard]] static __device__ std::uint64_t peek(const std::uint64_t* flag) {
+        std::uint64_t v;
+        asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(v) : "l"(flag));
+        return v;
+    }
+
+    /// Two halves that each arrive whole; see `cell`.
+    static __device__ void store_cell(cell* to, const cell& x) {
         asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(to), "l"(x.half[0]), "l"(x.half[1])
                      : "memory");
     }
-    [[nodiscard]] static __device__ ll_line load_line(const ll_line* from) {
-        ll_line x;
+    [[nodiscard]] static __device__ cell load_cell(const cell* from) {
+        cell x;
         asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];"
                      : "=l"(x.half[0]), "=l"(x.half[1])
                      : "l"(from)
@@ -74,17 +81,19 @@ struct gpu_machine {
         return x;
     }
 
-    /// True on the eight threads of a packet where `x` is true on one of them.
-    [[nodiscard]] static __device__ bool any_of_packet(bool x) { return __any_sync(packet_lanes(), x) != 0; }
+    /// A team is a warp; all of its threads that have not left the kernel call these together.
+    static constexpr int team_threads = 32;
+    static __device__ void team_sync() { __syncwarp(); }
+    [[nodiscard]] static __device__ bool team_all(bool x) { return __all_sync(0xFFFFFFFFU, x) != 0; }
+    [[nodiscard]] static __device__ bool team_any(bool x) { return __any_sync(0xFFFFFFFFU, x) != 0; }
 
-    /// A packet's share of each of its threads, together: one access of 128 bytes, which arrives whole.
-    static __device__ void store_packet(ll_line* to, const ll_line& x) {
-        __syncwarp(packet_lanes());
-        store_line(to, x);
-    }
-    [[nodiscard]] static __device__ ll_line load_packet(const ll_line* from) {
-        __syncwarp(packet_lanes());
-        return load_line(from);
+    /// Waits until all that the stream did before is done and visible, then lets the next kernel take its place, of a
+    /// kernel that `start_kernel` starts. In this order one kernel at most waits in place.
+    static __device__ void take_turn() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+        asm volatile("griddepcontrol.wait;" ::: "memory");
+        asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
     }
 
     /// Orders this thread's earlier accesses, and those that a barrier ordered before it, ahead of its later stores,
@@ -100,8 +109,6 @@ struct gpu_machine {
 
     /// Between two looks at a flag; on a GPU other warps run meanwhile.
     static __device__ void pause() {}
-
-    [[nodiscard]] static __device__ unsigned packet_lanes() { return 0xFFU << (threadIdx.x & 24U); }
 
     /// The wires carry what was stored; machines that emulate wires hold the thread until they would have.
     static __device__ void carry(int /*lane*/, int /*child*/, bool /*up*/, std::uint64_t /*bytes*/) {}

@@ -10,9 +10,9 @@
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/gpu_machine.cuh>
-#include <blink/execute/cuda/ll_line.hpp>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/start_kernel.cuh>
+#include <blink/execute/cuda/stream.hpp>
 #include <blink/execute/cuda/tree_kernel.cuh>
 
 #include <algorithm>
@@ -55,12 +55,11 @@ struct device_ranks {
 struct group_memory {
     std::vector<block_flags*> flags;
     std::vector<std::byte*> slots;
-    std::vector<ll_flags*> line_flags; ///< of ranks alone, as `lines`
-    std::vector<ll_line*> lines;
-    std::vector<std::byte*> packets; ///< likewise
-    std::size_t slot_memory = 0;     ///< bytes a participant
-    std::uint64_t* faults = nullptr; ///< one word a participant, host memory that all devices see
-    std::uint64_t* abort = nullptr;  ///< likewise, one word
+    std::vector<stream_flags*> streams; ///< of ranks alone, as `rings`
+    std::vector<std::byte*> rings;      ///< full of `filler_byte`
+    std::size_t slot_memory = 0;        ///< bytes a participant
+    std::uint64_t* faults = nullptr;    ///< one word a participant, host memory that all devices see
+    std::uint64_t* abort = nullptr;     ///< likewise, one word
     std::uint64_t timeout_ns = 0;
     tuning tuned;        ///< the same for all ranks
     int blocks = 0;      ///< most blocks a rank may use; 0: as tuned
@@ -112,7 +111,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        start_kernel(kernel, grid, d.device, d.stream, call, form, op, machine);
+        start_kernel(kernel, grid, block_threads, d.device, d.stream, call, form, op, machine);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -17,17 +18,14 @@ namespace blink::cuda {
 
 /// Depends on nothing but what all ranks know.
 /// @param straight it is an AllReduce in which every rank has a hop of its own to every other
-/// @param packets whether its elements travel in packets, and packets arrive whole on all hops
-[[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight, bool packets,
+[[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight,
                                               const tuning& tuned = {}) {
     if (asked != protocol::automatic) { return asked; }
     if (straight && ranks > 1) {
         const std::size_t sent = bytes * static_cast<std::size_t>(ranks - 1);
         if (sent <= tuned.all_pairs_up_to) { return protocol::all_pairs; }
-        if (packets && sent <= tuned.all_pairs_packets_up_to) { return protocol::all_pairs_packets; }
     }
-    if (bytes <= tuned.lines_up_to) { return protocol::lines; }
-    return packets && bytes <= tuned.packets_up_to ? protocol::packets : protocol::chunks;
+    return bytes <= tuned.cells_up_to ? protocol::cells : protocol::chunks;
 }
 
 /// True where parents can read what their children contribute: the partial result of an AllReduce waits in the output
@@ -56,12 +54,9 @@ namespace blink::cuda {
     return pairs + ranks == ranks * ranks;
 }
 
-/// True where packets arrive whole on every hop: on NVLink.
-[[nodiscard]] inline bool carries_packets(const fabric& f) {
-    for (const link& l : f.links) {
-        if (l.kind != link_kind::nvlink) { return false; }
-    }
-    return true;
+/// True where no hop leaves NVLink.
+[[nodiscard]] inline bool is_all_nvlink(const fabric& f) {
+    return std::ranges::all_of(f.links, [](const link& l) { return l.kind == link_kind::nvlink; });
 }
 
 /// The lane of a call without trees: everything, whoever the root may be.

@@ -8,7 +8,6 @@
 
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
-#include <blink/execute/cuda/ll_line.hpp>
 #include <blink/schedule/schedule.hpp>
 
 #include <algorithm>
@@ -32,7 +31,8 @@ struct shape_limits {
 
 struct call_shape {
     std::array<lane_slice, max_lanes> lanes{};
-    int blocks = 0; ///< of one rank
+    int blocks = 0;              ///< of one rank
+    int threads = block_threads; ///< of a block
     std::uint32_t grain = 1;
     std::uint32_t chunk_elements = 0;
     std::uint32_t slot_bytes = 0;
@@ -131,7 +131,7 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
         const std::size_t chosen =
             limits.chunk_bytes != 0
-                ? limits.chunk_bytes
+                ? std::max(limits.chunk_bytes, least_chunk_bytes(bytes))
                 : std::clamp(block_bytes / 16, std::min<std::size_t>(8u << 10, limits.most_chunk_bytes),
                              limits.most_chunk_bytes);
         const std::size_t fitting =
@@ -151,31 +151,34 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     }
 }
 
-/// Lays a short call over blocks whose threads handle few elements each; none where it does not fit into the rows.
+/// Lays a call over the blocks of streams of cells: as many that each thread has one unit, where there are so many, and
+/// blocks of few threads as long as those suffice. None where it has more lanes than blocks.
+/// @param elements_a_unit that a thread handles at once
 /// @param most_blocks of one rank
-/// @param capacity of the form of wire
-[[nodiscard]] inline std::optional<call_shape> make_ll_shape(const schedule& s, std::size_t count,
-                                                             std::size_t element_bytes, int most_blocks,
-                                                             const ll_capacity& capacity = {}) {
-    const int lane_count = static_cast<int>(s.lanes.size());
-    const int most = std::min(most_blocks, capacity.blocks);
+[[nodiscard]] inline std::optional<call_shape> make_stream_shape(const schedule& s, std::size_t count,
+                                                                 std::size_t element_bytes, int elements_a_unit,
+                                                                 int most_blocks) {
+    constexpr std::uint64_t team = 32;
+    constexpr std::uint64_t few_threads = 256;
+    const auto lanes = static_cast<std::uint64_t>(s.lanes.size());
+    const auto most = static_cast<std::uint64_t>(std::max(most_blocks, 0));
+    if (lanes > most) { return std::nullopt; }
     call_shape shape;
     shape.grain = detail::grain_of(element_bytes);
     const std::uint64_t elements = detail::lay_lanes(shape, s, count);
-    const std::uint64_t wanted = elements * element_bytes / capacity.swift_bytes + 1;
-    const int fewest = static_cast<int>(std::min<std::uint64_t>(wanted, static_cast<std::uint64_t>(std::max(most, 0))));
-    for (int blocks = std::max(lane_count, fewest); blocks <= most; ++blocks) {
-        detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
-        bool fits = true;
-        for (int l = 0; l < lane_count; ++l) {
-            const lane_slice& slice = shape.lanes[static_cast<std::size_t>(l)];
-            const std::uint64_t grains = (slice.end - slice.begin + shape.grain - 1) / shape.grain;
-            const auto parts = static_cast<std::uint64_t>(slice.blocks);
-            fits = fits && (grains + parts - 1) / parts * shape.grain * element_bytes <= capacity.block_bytes;
-        }
-        if (fits) { return shape; }
-    }
-    return std::nullopt;
+    const std::uint64_t grains = elements / shape.grain + lanes; // each lane may end in a part of one
+    const std::uint64_t units_a_grain = (shape.grain - 1) / static_cast<unsigned>(elements_a_unit) + 1;
+    const auto blocks_of = [&](std::uint64_t threads) {
+        const std::uint64_t grains_a_block = std::max<std::uint64_t>(threads / units_a_grain, 1);
+        return (grains + grains_a_block - 1) / grains_a_block;
+    };
+    const std::uint64_t wanted = blocks_of(few_threads);
+    const std::uint64_t units_a_lane = (elements / static_cast<unsigned>(elements_a_unit) + lanes) / lanes;
+    const std::uint64_t threads =
+        wanted > most ? block_threads : std::min(few_threads, (units_a_lane / team + 1) * team);
+    shape.threads = static_cast<int>(threads);
+    detail::deal_blocks(shape, s.lanes.size(), static_cast<int>(std::clamp(blocks_of(threads), lanes, most)), elements);
+    return shape;
 }
 
 /// What any kernel is told of a call: all but where the group's memory is, and which ranks are on a device.

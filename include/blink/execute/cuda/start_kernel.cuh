@@ -5,7 +5,6 @@
 /// compute capability 9.0): its blocks are in place and wait when their turn comes, which hides most of the launch.
 #pragma once
 
-#include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 
 #include <cuda_runtime_api.h>
@@ -14,15 +13,6 @@
 #include <mutex>
 
 namespace blink::cuda {
-
-/// The first thing in a kernel that `start_kernel` starts: waits until all that the stream did before is done and
-/// visible, then lets the next kernel take its place. In this order one kernel at most waits in place.
-__device__ inline void take_turn() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
 
 /// True where `device` starts kernels ahead of their turn, also in graphs.
 [[nodiscard]] inline bool starts_early(int device) {
@@ -42,18 +32,19 @@ __device__ inline void take_turn() {
 #endif
 }
 
-/// Enqueues `kernel`, which begins with `take_turn`, in blocks of `block_threads` on the current device.
+/// Enqueues `kernel`, which begins with `gpu_machine::take_turn`, on the current device.
+/// @param threads of a block
 /// @param device the current one
 /// @throw cuda_error where the launch fails
 template <class... Parameters, class... Arguments>
-void start_kernel(void (*kernel)(Parameters...), dim3 grid, int device, cudaStream_t stream,
+void start_kernel(void (*kernel)(Parameters...), dim3 grid, int threads, int device, cudaStream_t stream,
                   const Arguments&... arguments) {
     cudaLaunchAttribute early{};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config{};
     config.gridDim = grid;
-    config.blockDim = dim3(block_threads);
+    config.blockDim = dim3(static_cast<unsigned>(threads));
     config.stream = stream;
     config.attrs = &early;
     config.numAttrs = starts_early(device) ? 1 : 0;

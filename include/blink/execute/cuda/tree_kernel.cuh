@@ -6,7 +6,6 @@
 
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
-#include <blink/execute/cuda/start_kernel.cuh>
 #include <blink/execute/cuda/tree_block.hpp>
 
 namespace blink::cuda {
@@ -21,7 +20,7 @@ __global__ void __launch_bounds__(block_threads, 2)
                 const Machine machine) {
     __shared__ T* outputs[max_ranks + 1];
     __shared__ const T* sources[max_ranks];
-    take_turn();
+    machine.take_turn();
     tree_block<Pulled>(machine, call, schedule, op, outputs, sources);
 }
 

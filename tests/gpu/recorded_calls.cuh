@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What a group is told, recorded as a graph for each of its GPUs.
+#pragma once
+
+#include <blink/communicator/cuda_group.cuh>
+
+#include <cstddef>
+#include <vector>
+
+namespace gpu_test {
+
+/// Graphs of the work that `enqueue()` puts on the streams of a group. The group has done such work before, and has
+/// finished all replays when this goes.
+class recorded_calls {
+  public:
+    template <class Enqueue>
+    recorded_calls(const blink::cuda_group& group, const Enqueue& enqueue) {
+        for (int r = 0; r < group.size(); ++r) {
+            if (r == 0 || group.device(r) != group.device(r - 1)) { streams_.push_back(group.stream(r)); }
+        }
+        for (const cudaStream_t s : streams_) {
+            blink::cuda::check(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+        }
+        enqueue();
+        for (const cudaStream_t s : streams_) {
+            cudaGraph_t graph = nullptr;
+            blink::cuda::check(cudaStreamEndCapture(s, &graph), "cudaStreamEndCapture");
+            blink::cuda::check(cudaGraphInstantiate(&graphs_.emplace_back(), graph, 0), "cudaGraphInstantiate");
+            blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+        }
+    }
+    ~recorded_calls() {
+        for (const cudaGraphExec_t g : graphs_) { (void)cudaGraphExecDestroy(g); }
+    }
+    recorded_calls(const recorded_calls&) = delete;
+    recorded_calls& operator=(const recorded_calls&) = delete;
+
+    void replay() const {
+        for (std::size_t i = 0; i < graphs_.size(); ++i) {
+            blink::cuda::check(cudaGraphLaunch(graphs_[i], streams_[i]), "cudaGraphLaunch");
+        }
+    }
+
+  private:
+    std::vector<cudaStream_t> streams_;
+    std::vector<cudaGraphExec_t> graphs_;
+};
+
+} // namespace gpu_test
