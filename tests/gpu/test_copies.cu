@@ -334,7 +334,7 @@ TEST_CASE("a graph over all GPUs holds copies, from the first call of a group on
 
 TEST_CASE("streams that are captured apart get kernels" * doctest::skip(!gpu_test::two_gpus())) {
     blink::group_options o;
-    o.tuned.copies_from = o.tuned.copies_reduce_from = 1;
+    o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.copies_reduce_from = 1;
     blink::cuda_group group(o);
     copied_call<float> c(group, {.count = most_count}, 5);
     capture_apart(group, [&] {
@@ -348,7 +348,7 @@ TEST_CASE("a tuned size takes copies by itself" * doctest::skip(!gpu_test::two_g
     for (const std::size_t from : {0, 1}) { // never, always
         blink::group_options o;
         o.gpus = {0, 1};
-        o.tuned.copies_from = o.tuned.copies_reduce_from = from;
+        o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.copies_reduce_from = from;
         blink::cuda_group group(o);
         const bool nvlink = blink::cuda::is_all_nvlink(group.plan_for(collective::allreduce).fabric);
         std::vector<copied_call<float>> calls = several_calls(group);

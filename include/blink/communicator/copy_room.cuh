@@ -19,6 +19,13 @@
 
 namespace blink::cuda {
 
+/// True while what this stream gets becomes part of a graph.
+[[nodiscard]] inline bool is_captured(cudaStream_t stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+    return status == cudaStreamCaptureStatusActive;
+}
+
 /// True where what is enqueued on these streams may wait for each other: none of them is captured, or all of them into
 /// the same graph.
 [[nodiscard]] inline bool may_meet(std::span<const device_ranks> devices) {
@@ -73,11 +80,15 @@ class copy_room {
     copy_room& operator=(const copy_room&) = delete;
 
     /// Enqueues a call between the streams of the ranks, which `may_meet`.
-    /// @throw cuda_error where the driver refuses
-    void run(const copy_program& program, const copy_job& job) {
+    /// @param kernels enqueues what no step carries, on the streams of the ranks
+    /// @throw cuda_error where the driver refuses, and what `kernels` throws
+    template <class Kernels>
+    void run(const copy_program& program, const copy_job& job, const Kernels& kernels) {
         reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
         const std::vector<cudaEvent_t> events = events_for(program);
         for (const copy_action& a : program.actions) {
+            // Behind the marks of all ranks, ahead of the steps and of the waits for them: both begin together.
+            if (&a - program.actions.data() == program.ranks && program.by_kernels > 0) { kernels(program.by_kernels); }
             const device_scope current(rank_of(a.queue).device);
             const cudaStream_t stream = stream_of(a.queue);
             switch (a.what) {

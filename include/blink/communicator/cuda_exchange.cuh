@@ -65,7 +65,8 @@ void enqueue_copies(const exchange& e, std::unique_ptr<copy_room>& room, std::sp
                            out[static_cast<std::size_t>(t.to)] + t.out_offset);
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(resources); }
-    room->run(program_of(e, sizeof(T), in_place, chunk_bytes, resources.memory().tuned), job_of<T>(in, out));
+    room->run(program_of(e, sizeof(T), in_place, chunk_bytes, resources.memory().tuned), job_of<T>(in, out),
+              [](std::size_t) {});
 }
 
 /// Enqueues a checked exchange; see `launch_exchange`.
@@ -93,7 +94,8 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
     });
     if (output_count(e) == 0) { return; }
     const cuda::copy_call long_call = cuda::copy_call_of(e, sizeof(T));
-    if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned)) {
+    if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned,
+                           [this] { return cuda::is_captured(stream(0)); })) {
         const prepared& straight = entry_for(collective::allgather, 0, planning(choices));
         if (cuda::can_copy(choices.how, e.name, true, copy_ways_of(straight), resources_->devices())) {
             return timed(choices.chunk, long_call.bytes, [&](std::size_t chunk_bytes) {

@@ -125,10 +125,15 @@ class cuda_group {
             using combiner = std::remove_cvref_t<decltype(combine)>;
             const bool fits = !reduces(kind) || cuda::combines_copies<combiner, T>;
             if (cuda::takes_copies(choices.how, cuda::copy_call_of(kind, size(), count, sizeof(T)),
-                                   resources_->memory().tuned) &&
+                                   resources_->memory().tuned, [this] { return cuda::is_captured(stream(0)); }) &&
                 cuda::can_copy(choices.how, to_string(kind), fits, copy_ways_of(entry), resources_->devices())) {
                 return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                    cuda::launch_copies<T>(copies_, *resources_, kind, root, in, out, count, combine, chunk_bytes);
+                    cuda::launch_copies<T>(copies_, *resources_, kind, root, in, out, count, combine, chunk_bytes,
+                                           [&](std::size_t first) {
+                                               cuda::launch<T>(entry.made.schedule, entry.form, in, out, first, combine,
+                                                               resources_->devices(), resources_->memory(), 0,
+                                                               cuda::gpu_machine{}, std::false_type{}, count);
+                                           });
                 });
             }
             if (cuda::launch_short<T>(choices.how, ways_of(entry), in, out, count, combine, resources_->devices(),

@@ -14,6 +14,7 @@
 #include <blink/execute/cuda/copy_kernel.cuh>
 #include <blink/execute/cuda/copy_program.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -68,20 +69,32 @@ struct combine_with {
     int most_blocks; ///< see `launch_combine`
 };
 
+/// Blocks that combine what came over the host, beside the kernels of the trees: more than PCIe brings, and few enough
+/// that they find room at once.
+inline constexpr int blocks_beside_kernels = 32;
+
 /// Enqueues a collective by copies.
 /// @param room made where there is none
 /// @param chunk_bytes 0, or the size of the pieces that are combined
-template <class T, class Op>
+/// @param kernels `kernels(n)` enqueues the collective over trees for the first n elements, of each shard where it has
+///        some
+template <class T, class Op, class Kernels>
 void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, collective kind, int root,
                    std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
-                   std::size_t chunk_bytes) {
+                   std::size_t chunk_bytes, const Kernels& kernels) {
     const auto ranks = static_cast<int>(in.size());
     std::uint64_t in_place = 0;
     for (std::size_t r = 0; r < in.size(); ++r) {
         in_place |= std::uint64_t{in[r] == out[r] + (is_sharded(kind) ? r * count : 0)} << r;
     }
     copy_job job = job_of<T>(in, out);
-    const combine_with<Op> with{op, ranks, group.memory().blocks};
+    const copy_program program =
+        program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned);
+    int most_blocks = group.memory().blocks;
+    if (program.by_kernels > 0) {
+        most_blocks = most_blocks > 0 ? std::min(most_blocks, blocks_beside_kernels) : blocks_beside_kernels;
+    }
+    const combine_with<Op> with{op, ranks, most_blocks};
     if constexpr (combines_copies<Op, T>) {
         check_operator(op, ranks);
         job.combine = [](const void* given, const void* const* from, void* to, std::size_t n, cudaStream_t stream) {
@@ -91,7 +104,7 @@ void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, col
         job.with = &with;
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
-    room->run(program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned), job);
+    room->run(program, job, kernels);
 }
 
 } // namespace blink::cuda

@@ -19,8 +19,9 @@ enum class protocol : unsigned char {
     chunks,    ///< a pipeline of chunks, each announced by a flag behind it: full rate
     cells,     ///< sixteen bytes at a time that need no flag: one trip a hop, over the trees
     all_pairs, ///< cells from each rank to each other, without trees: one trip in all, for AllReduce calls
-    pull ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
-         ///< all its buffers
+    pull,  ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
+           ///< all its buffers
+    copies ///< long calls by copy engines, over the host too, between GPUs of one process that all reach each other
 };
 
 inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "chunks", "cells",

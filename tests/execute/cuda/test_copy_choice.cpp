@@ -32,18 +32,30 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     tuning t;
     t.copies_from = 8 * mib;
     t.copies_reduce_from = 32 * mib;
-    const auto by_itself = [&t](const copy_call& c) { return takes_copies(protocol::automatic, c, t); };
+    t.copies_from_captured = 2 * mib;
+    bool captured = false;
+    const auto taken = [&](protocol how, const copy_call& c) {
+        return takes_copies(how, c, t, [&captured] { return captured; });
+    };
+    const auto by_itself = [&](const copy_call& c) { return taken(protocol::automatic, c); };
     CHECK(by_itself(floats(collective::broadcast, 8 * mib)));
     CHECK_FALSE(by_itself(floats(collective::broadcast, 8 * mib - 4)));
-    CHECK(by_itself(floats(collective::allgather, 4 * mib))); // its larger buffer has eight
+    CHECK(by_itself(floats(collective::allgather, 8 * mib)));
     CHECK_FALSE(by_itself(floats(collective::allreduce, 8 * mib)));
     CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib, 3)));
-    CHECK(takes_copies(protocol::copies, floats(collective::broadcast, 4, 3), t));
-    CHECK_FALSE(takes_copies(protocol::chunks, floats(collective::broadcast, 1024 * mib), t));
-    t.copies_from = 0;
+    CHECK(taken(protocol::copies, floats(collective::broadcast, 4, 3)));
+    CHECK_FALSE(taken(protocol::chunks, floats(collective::broadcast, 1024 * mib)));
+    captured = true;
+    CHECK(by_itself(floats(collective::broadcast, 2 * mib)));
+    CHECK_FALSE(by_itself(floats(collective::broadcast, 2 * mib - 4)));
+    CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib - 4)));
+    t.host_share_both = 0; // then kernels reduce as fast
+    CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib)));
+    CHECK(by_itself(floats(collective::reduce, 32 * mib)));
+    t.copies_from = t.copies_from_captured = 0;
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib)));
-    CHECK(takes_copies(protocol::copies, floats(collective::broadcast, 4), t));
+    CHECK(taken(protocol::copies, floats(collective::broadcast, 4)));
 }
 
 TEST_CASE("an exchange goes both ways where both ranks send") {
@@ -62,6 +74,8 @@ TEST_CASE("the share over the host grows with the call up to the tuned one, and 
         CAPTURE(blink::to_string(kind));
         const double full = (blink::is_rooted(kind) ? t.host_share : t.host_share_both) / 1000.0;
         CHECK(shaped(kind, mib).host_share == 0);
+        CHECK(shaped(kind, t.host_share_from - 4).host_share == 0);
+        CHECK(shaped(kind, t.host_share_from).host_share > full / 2);
         double last = 0;
         for (std::size_t bytes = 2 * mib; bytes <= 4096 * mib; bytes *= 2) {
             const double now = shaped(kind, bytes).host_share;

@@ -33,11 +33,19 @@ struct copy_call {
 /// What an exchange asks of copies.
 [[nodiscard]] BLINK_INLINE copy_call copy_call_of(const exchange& e, std::size_t element_bytes);
 
-/// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on.
-[[nodiscard]] constexpr bool takes_copies(protocol how, const copy_call& call, const tuning& tuned) noexcept {
+/// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on; in a reduction for
+/// the sake of a share over the host.
+/// @param captured tells whether the call is captured into a graph, which spares the host's time for each copy
+template <class Captured>
+[[nodiscard]] constexpr bool takes_copies(protocol how, const copy_call& call, const tuning& tuned,
+                                          const Captured& captured) {
     if (how != protocol::automatic) { return how == protocol::copies; }
-    const std::size_t from = call.combines ? tuned.copies_reduce_from : tuned.copies_from;
-    return from > 0 && call.ranks == 2 && call.bytes >= from;
+    if (call.ranks != 2) { return false; }
+    const auto reaches = [&](std::size_t from) { return from > 0 && call.crossing >= from; };
+    if (call.combines) {
+        return (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0 && reaches(tuned.copies_reduce_from);
+    }
+    return reaches(tuned.copies_from) || (reaches(tuned.copies_from_captured) && captured());
 }
 
 /// Cuts a call for its size. Pieces are large enough that a copy's beginning costs little, and small enough that a

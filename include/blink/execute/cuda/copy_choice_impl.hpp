@@ -42,12 +42,13 @@ BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_
     const int per_mille = call.both_ways ? tuned.host_share_both : tuned.host_share;
     const double full_share = std::clamp(per_mille, 0, 1000) / 1000.0;
     const double by_host = full_share * static_cast<double>(call.crossing);
-    const std::size_t piece = automatic ? std::clamp(static_cast<std::size_t>(by_host / 24), mib / 2, 4 * mib)
+    const std::size_t piece = automatic ? std::clamp(static_cast<std::size_t>(by_host / (call.combines ? 12 : 3)),
+                                                     mib / 2, (call.combines ? 4 : 8) * mib)
                                         : std::max<std::size_t>(chunk_bytes / 4, 1);
     constexpr std::size_t most_elements = std::size_t{1} << 30; // a kernel counts in 32 bits
     shape.chunk = std::clamp<std::size_t>(chunk_bytes / element_bytes, 1, most_elements);
     shape.host_piece = std::clamp<std::size_t>(piece / element_bytes, 1, most_elements);
-    if (full_share > 0 && call.ranks == 2) {
+    if (full_share > 0 && call.ranks == 2 && (!automatic || call.crossing >= tuned.host_share_from)) {
         // The host's way begins to deliver one piece later, and the first events and copies take their time.
         const double begin = static_cast<double>(piece) * (call.combines ? 2 : 1) + (automatic ? mib : 0);
         shape.host_share =

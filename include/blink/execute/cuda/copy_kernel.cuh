@@ -34,7 +34,7 @@ struct grid_group {
 };
 
 template <class T, class Op>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 2) // finds room beside a block of the tree kernel
     combine_kernel(const __grid_constant__ combine_call<T> call, const __grid_constant__ Op op) {
     const grid_group group{static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x),
                            static_cast<int>(gridDim.x * blockDim.x)};

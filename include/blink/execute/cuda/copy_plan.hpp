@@ -5,7 +5,8 @@
 ///
 /// Copy engines move the data, along straight ways from each rank to each other, and beside these over host memory,
 /// where PCIe has room that the links between the GPUs do not need. Reductions bring a peer's piece into memory of the
-/// owner of that part of the result, combine it there by a kernel, and copy the result on. All of it is a plain value:
+/// owner of that part of the result, combine it there by a kernel, and copy the result on; between two ranks with a
+/// share over the host, copies carry only that share, beside the kernels of the trees. All of it is a plain value:
 /// whoever follows the queues and the waits gets the right result, in whatever order the queues advance.
 #pragma once
 
@@ -63,7 +64,7 @@ struct copy_shape {
     std::size_t host_piece = 1; ///< elements of a piece that goes over the host
     double host_share = 0;      ///< of what crosses between two ranks in a direction; 0: nothing goes over the host
     int slots = 4;              ///< pieces of each peer that a rank has room for, likewise of those over the host
-    int host_slots = 8;         ///< pieces that there is room for on the host, in each direction
+    int host_slots = 4;         ///< pieces that there is room for on the host, in each direction
     std::size_t granule = 1;    ///< pieces begin at multiples of so many elements
 };
 
@@ -74,6 +75,7 @@ struct copy_plan {
     std::vector<std::vector<int>> after; ///< by step: earlier ones that have to be done, beside those of its queue
     std::size_t slot_elements = 0;       ///< of each rank
     std::size_t host_elements = 0;
+    std::size_t by_kernels = 0; ///< elements at the beginning of each shard, or of all, that no step carries
 };
 
 /// Plans a collective among ranks that all reach each other. Host memory is used between two ranks alone.

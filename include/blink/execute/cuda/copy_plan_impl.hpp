@@ -4,6 +4,7 @@
 /// Definitions of copy_plan.hpp.
 #pragma once
 
+#include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/copy_plan.hpp>
@@ -25,9 +26,7 @@ struct owned_part {
     std::size_t in_offset = 0;
     std::size_t out_offset = 0;
     std::size_t count = 0;
-    std::size_t by_host = 0;          ///< the last so many elements
-    std::vector<int> combined{};      ///< step of each piece
-    std::vector<int> host_combined{}; ///< likewise of those over the host
+    std::vector<int> combined{}; ///< step of each piece
 };
 
 class copy_planner {
@@ -69,22 +68,30 @@ class copy_planner {
         }
     }
 
-    /// Brings every part together at its owner, and from there to all others where `hands_on`. What is enqueued for the
-    /// links and for the host is in proportion.
+    /// Brings every part together at its owner, and from there to all others where `hands_on`.
     void reduce(std::vector<owned_part> parts, bool hands_on) {
         std::size_t pieces = 0;
-        std::size_t host_pieces = 0;
-        for (owned_part& p : parts) {
-            p.by_host = share_of(p.count, shape_.host_share * (hands_on ? 2 : 1));
-            pieces = std::max(pieces, divided(p.count - p.by_host, shape_.chunk));
-            host_pieces = std::max(host_pieces, divided(p.by_host, shape_.host_piece));
+        for (const owned_part& p : parts) { pieces = std::max(pieces, divided(p.count, shape_.chunk)); }
+        for (std::size_t i = 0; i < pieces; ++i) {
+            for (owned_part& p : parts) { reduce_piece(p, i, hands_on); }
         }
-        std::size_t i = 0;
-        std::size_t h = 0;
-        while (i < pieces || h < host_pieces) {
-            const bool straight = i < pieces && (h == host_pieces || i * host_pieces <= h * pieces);
-            for (owned_part& p : parts) { straight ? reduce_piece(p, i, hands_on) : reduce_host_piece(p, h, hands_on); }
-            ++(straight ? i : h);
+    }
+
+    /// Between two ranks: each that gets results combines the last elements of them itself, from what the other one
+    /// sends over the host. So every element crosses PCIe as often as it would cross the link, and nothing comes back.
+    /// @param results what each of them gets in all; alike in size
+    void reduce_over_host(std::vector<owned_part> results) {
+        const std::size_t by_host = share_of(results.front().count, shape_.host_share);
+        plan_.by_kernels = results.front().count - by_host;
+        for (std::size_t at = 0; at < by_host; at += shape_.host_piece) {
+            const std::size_t count = std::min(shape_.host_piece, by_host - at);
+            std::vector<passage> passages;
+            for (const owned_part& p : results) { passages.push_back(bring(p, plan_.by_kernels + at, count)); }
+            for (std::size_t i = 0; i < results.size(); ++i) {
+                // In place, what this rank sends must have left before the result replaces it.
+                const int left = results.size() == 2 ? passages[1 - i].left : -1;
+                combine_brought(results[i], plan_.by_kernels + at, count, {passages[i].arrived, left});
+            }
         }
     }
 
@@ -120,18 +127,24 @@ class copy_planner {
         return count == 0 ? -1 : add({queue, false, from, to, count, 0, 0}, std::move(after));
     }
 
-    /// A piece on its way over the host; gives the step behind which it has arrived.
+    /// The steps of a piece on its way over the host.
+    struct passage {
+        int left = -1;    ///< it is on the host
+        int arrived = -1; ///< it is where it was sent
+    };
+
     /// @param after steps that have to be done before it may arrive
-    int over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after) {
+    passage over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after) {
         std::vector<int>& taken = taken_[static_cast<std::size_t>(from.rank)]; // steps that emptied the ring before
         const auto ring = static_cast<std::size_t>(shape_.host_slots);
         const std::size_t row = static_cast<std::size_t>(from.rank) * ring;
         const copy_end between{copy_place::host, 0, (row + taken.size() % ring) * shape_.host_piece};
         plan_.host_elements = std::max(plan_.host_elements, between.offset + count);
         const int emptied = taken.size() < ring ? -1 : taken[taken.size() - ring];
-        after.push_back(copy(queue_of(from.rank, copy_queue::to_host), from, between, count, {emptied}));
+        const int left = copy(queue_of(from.rank, copy_queue::to_host), from, between, count, {emptied});
+        after.push_back(left);
         taken.push_back(copy(queue_of(to.rank, copy_queue::from_host), between, to, count, std::move(after)));
-        return taken.back();
+        return {left, taken.back()};
     }
 
     /// Where the slots of `owner` begin that a peer fills, the peers in ascending order.
@@ -156,10 +169,9 @@ class copy_planner {
     }
 
     void reduce_piece(owned_part& p, std::size_t i, bool hands_on) {
-        const std::size_t straight = p.count - p.by_host;
         const std::size_t at = i * shape_.chunk;
-        if (at >= straight) { return; }
-        const std::size_t count = std::min(shape_.chunk, straight - at);
+        if (at >= p.count) { return; }
+        const std::size_t count = std::min(shape_.chunk, p.count - at);
         const std::size_t slot = i % static_cast<std::size_t>(shape_.slots) * shape_.chunk;
         std::vector<int> arrived;
         for (int k = 1; k < plan_.ranks; ++k) {
@@ -175,17 +187,23 @@ class copy_planner {
             finish(p, queue_of(p.owner, turn), at, count, slot, slot_row(), std::move(arrived), hands_on));
     }
 
-    /// The same over the host, for two ranks. Its slots lie behind the others.
-    void reduce_host_piece(owned_part& p, std::size_t h, bool hands_on) {
-        const std::size_t at = p.count - p.by_host + h * shape_.host_piece;
-        if (at >= p.count) { return; }
-        const std::size_t count = std::min(shape_.host_piece, p.count - at);
-        const std::size_t slot = slot_row() + h % static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
+    /// Where the next piece over the host lies that `p.owner` gets.
+    [[nodiscard]] std::size_t host_slot(const owned_part& p) const {
+        return p.combined.size() % static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
+    }
+
+    /// Brings elements that the other rank contributes.
+    passage bring(const owned_part& p, std::size_t at, std::size_t count) {
+        const std::size_t slot = host_slot(p);
         plan_.slot_elements = std::max(plan_.slot_elements, slot + count);
-        const int arrived = over_host({copy_place::in, 1 - p.owner, p.in_offset + at},
-                                      {copy_place::slot, p.owner, slot}, count, {emptied(p.host_combined, h)});
-        p.host_combined.push_back(
-            finish(p, queue_of(p.owner, copy_queue::through_host), at, count, slot, 0, {arrived}, hands_on));
+        return over_host({copy_place::in, 1 - p.owner, p.in_offset + at}, {copy_place::slot, p.owner, slot}, count,
+                         {emptied(p.combined, p.combined.size())});
+    }
+
+    void combine_brought(owned_part& p, std::size_t at, std::size_t count, std::vector<int> after) {
+        const std::size_t slot = host_slot(p);
+        p.combined.push_back(
+            finish(p, queue_of(p.owner, copy_queue::through_host), at, count, slot, 0, std::move(after), false));
     }
 
     copy_plan plan_;
@@ -193,6 +211,16 @@ class copy_planner {
     std::vector<std::vector<int>>
         taken_; ///< by rank that sends over the host: the step that took each piece from there
 };
+
+/// What the ranks of a reduction get.
+[[nodiscard]] inline std::vector<owned_part> results_of(collective kind, int ranks, int root, std::size_t count) {
+    std::vector<owned_part> results;
+    for (int r = 0; r < ranks; ++r) {
+        const std::size_t shard = is_sharded(kind) ? static_cast<std::size_t>(r) * count : 0;
+        if (writes_output(kind, root, r)) { results.push_back({r, shard, 0, count}); }
+    }
+    return results;
+}
 
 /// What each rank owns of the result: a shard, everything, or an equal part at granules.
 [[nodiscard]] inline std::vector<owned_part> owned_parts(collective kind, int ranks, int root, std::size_t count,
@@ -219,7 +247,11 @@ BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::si
                                    const copy_shape& shape) {
     detail::copy_planner planner(ranks, shape);
     if (reduces(kind)) {
-        planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
+        if (ranks == 2 && shape.host_share > 0) {
+            planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
+        } else {
+            planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
+        }
         return planner.take();
     }
     std::vector<transfer> transfers;

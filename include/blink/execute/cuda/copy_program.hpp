@@ -31,6 +31,7 @@ struct copy_program {
     std::vector<int> marked_by;       ///< the queue of each event
     std::size_t slot_elements = 0;    ///< see `copy_plan`
     std::size_t host_elements = 0;
+    std::size_t by_kernels = 0;
 };
 
 /// No step begins before the own queues of all ranks have come to the call, and these go on behind it when all steps

@@ -48,7 +48,7 @@ BLINK_INLINE copy_program make_program(copy_plan plan) {
         for (const int before : w) { awaited[static_cast<std::size_t>(before)] = true; }
     }
 
-    copy_program program{plan.ranks, {}, {}, {}, plan.slot_elements, plan.host_elements};
+    copy_program program{plan.ranks, {}, {}, {}, plan.slot_elements, plan.host_elements, plan.by_kernels};
     const auto mark = [&program](int queue) {
         const auto event = static_cast<int>(program.marked_by.size());
         program.marked_by.push_back(queue);
