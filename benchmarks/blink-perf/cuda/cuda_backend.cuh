@@ -178,6 +178,14 @@ class gpu_backend {
         return result;
     }
 
+    /// Whether such a call takes copies when it is captured into one graph over all GPUs, which it then has to be.
+    template <class Call>
+    [[nodiscard]] bool takes_copies(const job& j, const Call& call) const {
+        if (j.how != blink::protocol::automatic) { return j.how == blink::protocol::copies; }
+        std::vector<lane_stream> streams = streams_of(group_);
+        return streams.size() > 1 && recorded(std::move(streams), call, true).has_copies();
+    }
+
     /// A graph holds all measured calls; each of its launches is a sample.
     template <class Call, class PeerCall>
     std::pair<samples, samples> time_graphs(const job& j, const Call& call, const PeerCall& peer_call) {
@@ -186,7 +194,7 @@ class gpu_backend {
                 for (int i = 0; i < j.iterations; ++i) { one(); }
             };
         };
-        const recorded own(streams_of(group_), repeated(call), j.how == blink::protocol::copies);
+        const recorded own(streams_of(group_), repeated(call), takes_copies(j, call));
         std::unique_ptr<recorded> peers;
         if (peer_) { peers = std::make_unique<recorded>(streams_of(group_), repeated(peer_call)); }
         own.launch();

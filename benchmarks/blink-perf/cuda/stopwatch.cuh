@@ -6,6 +6,7 @@
 
 #include <blink/communicator/cuda_group.cuh>
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -83,6 +84,7 @@ class recorded {
             const blink::cuda::device_scope current(s.device);
             cudaGraph_t graph = nullptr;
             blink::cuda::check(cudaStreamEndCapture(s.stream, &graph), "cudaStreamEndCapture");
+            copies_ += copies_in(graph);
             cudaGraphExec_t ready = nullptr;
             const cudaError_t status = cudaGraphInstantiate(&ready, graph, 0);
             (void)cudaGraphDestroy(graph);
@@ -103,7 +105,23 @@ class recorded {
         }
     }
 
+    /// Whether the calls go by copies.
+    [[nodiscard]] bool has_copies() const noexcept { return copies_ > 0; }
+
   private:
+    /// Copies among the nodes of a graph.
+    static std::size_t copies_in(cudaGraph_t graph) {
+        std::size_t count = 0;
+        blink::cuda::check(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
+        std::vector<cudaGraphNode_t> nodes(count);
+        blink::cuda::check(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
+        return static_cast<std::size_t>(std::ranges::count_if(nodes, [](cudaGraphNode_t node) {
+            cudaGraphNodeType type{};
+            blink::cuda::check(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+            return type == cudaGraphNodeTypeMemcpy;
+        }));
+    }
+
     /// Lets what `later` gets wait for what `first` holds.
     static void follow(const lane_stream& first, const lane_stream& later) {
         const blink::cuda::device_scope current(first.device);
@@ -116,6 +134,7 @@ class recorded {
 
     std::vector<lane_stream> streams_;
     std::vector<cudaGraphExec_t> graphs_;
+    std::size_t copies_ = 0;
 };
 
 } // namespace blink_perf
