@@ -316,6 +316,39 @@ TEST_CASE_TEMPLATE("copies carry every collective" * doctest::skip(!gpu_test::tw
     check_all<T>(group_of(300));
 }
 
+TEST_CASE("reductions with a share over the host have the bits of kernels alone" *
+          doctest::skip(!gpu_test::two_gpus())) {
+    blink::cuda_group& group = group_of(300);
+    const std::size_t count = 3000001;
+    auto in = group.make_buffers<float>(count);
+    const auto alone = group.make_buffers<float>(count);
+    const auto shared = group.make_buffers<float>(count);
+    std::mt19937 random(11);
+    std::uniform_real_distribution<float> any(-1, 1);
+    for (int r = 0; r < group.size(); ++r) {
+        std::vector<float> row(count);
+        for (float& x : row) { x = any(random); }
+        in.assign(r, row);
+    }
+    const auto reduced = [&](const blink::rank_buffers<float>& to, protocol how) {
+        std::vector<const float*> from;
+        std::vector<float*> out;
+        for (int r = 0; r < group.size(); ++r) {
+            from.push_back(in[r]);
+            out.push_back(to[r]);
+        }
+        group.run<float>(collective::allreduce, 0, from, out, count, blink::sum{}, {.chunk = small_chunks, .how = how});
+    };
+    reduced(alone, protocol::chunks);
+    reduced(shared, protocol::copies);
+    group.synchronize();
+    for (int r = 0; r < group.size(); ++r) {
+        const std::vector<float> a = alone.read(r);
+        const std::vector<float> b = shared.read(r);
+        CHECK(std::memcmp(a.data(), b.data(), count * sizeof(float)) == 0);
+    }
+}
+
 TEST_CASE("copies and kernels follow each other without a wait between" * doctest::skip(!gpu_test::two_gpus())) {
     for (const int share : {0, 300}) {
         std::vector<copied_call<float>> calls = several_calls(group_of(share));
@@ -334,7 +367,7 @@ TEST_CASE("a graph over all GPUs holds copies, from the first call of a group on
 
 TEST_CASE("streams that are captured apart get kernels" * doctest::skip(!gpu_test::two_gpus())) {
     blink::group_options o;
-    o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.copies_reduce_from = 1;
+    o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.host_share_from = o.tuned.copies_reduce_from = 1;
     blink::cuda_group group(o);
     copied_call<float> c(group, {.count = most_count}, 5);
     capture_apart(group, [&] {
@@ -348,7 +381,8 @@ TEST_CASE("a tuned size takes copies by itself" * doctest::skip(!gpu_test::two_g
     for (const std::size_t from : {0, 1}) { // never, always
         blink::group_options o;
         o.gpus = {0, 1};
-        o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.copies_reduce_from = from;
+        o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.host_share_from = o.tuned.copies_reduce_from =
+            from;
         blink::cuda_group group(o);
         const bool nvlink = blink::cuda::is_all_nvlink(group.plan_for(collective::allreduce).fabric);
         std::vector<copied_call<float>> calls = several_calls(group);

@@ -33,6 +33,7 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     t.copies_from = 8 * mib;
     t.copies_reduce_from = 32 * mib;
     t.copies_from_captured = 2 * mib;
+    t.host_share_from = 32 * mib;
     bool captured = false;
     const auto taken = [&](protocol how, const copy_call& c) {
         return takes_copies(how, c, t, [&captured] { return captured; });
@@ -43,6 +44,9 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK(by_itself(floats(collective::allgather, 8 * mib)));
     CHECK_FALSE(by_itself(floats(collective::allreduce, 8 * mib)));
     CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
+    t.host_share_from = 32 * mib + 1;
+    CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib)));
+    t.host_share_from = 0;
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib, 3)));
     CHECK(taken(protocol::copies, floats(collective::broadcast, 4, 3)));
     CHECK_FALSE(taken(protocol::chunks, floats(collective::broadcast, 1024 * mib)));

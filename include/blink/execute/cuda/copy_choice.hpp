@@ -43,7 +43,8 @@ template <class Captured>
     if (call.ranks != 2) { return false; }
     const auto reaches = [&](std::size_t from) { return from > 0 && call.crossing >= from; };
     if (call.combines) {
-        return (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0 && reaches(tuned.copies_reduce_from);
+        const bool shared = (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;
+        return shared && call.crossing >= tuned.host_share_from && reaches(tuned.copies_reduce_from);
     }
     return reaches(tuned.copies_from) || (reaches(tuned.copies_from_captured) && captured());
 }
