@@ -79,7 +79,10 @@ class recorded {
         }
         call();
         for (std::size_t i = 1; together && i < streams_.size(); ++i) { follow(streams_[i], streams_.front()); }
-        if (together) { streams_.resize(1); }
+        if (together) {
+            others_.assign(streams_.begin() + 1, streams_.end());
+            streams_.resize(1);
+        }
         for (const lane_stream& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             cudaGraph_t graph = nullptr;
@@ -98,11 +101,14 @@ class recorded {
     recorded(const recorded&) = delete;
     recorded& operator=(const recorded&) = delete;
 
+    /// Enqueues the graphs: behind what their streams hold, ahead of what these get later.
     void launch() const {
+        for (const lane_stream& s : others_) { follow(s, streams_.front()); }
         for (std::size_t i = 0; i < graphs_.size(); ++i) {
             const blink::cuda::device_scope current(streams_[i].device);
             blink::cuda::check(cudaGraphLaunch(graphs_[i], streams_[i].stream), "cudaGraphLaunch");
         }
+        for (const lane_stream& s : others_) { follow(streams_.front(), s); }
     }
 
     /// Whether the calls go by copies.
@@ -132,7 +138,8 @@ class recorded {
         blink::cuda::check(cudaEventDestroy(e), "cudaEventDestroy");
     }
 
-    std::vector<lane_stream> streams_;
+    std::vector<lane_stream> streams_; ///< on which graphs are launched
+    std::vector<lane_stream> others_;  ///< that one of these graphs holds too
     std::vector<cudaGraphExec_t> graphs_;
     std::size_t copies_ = 0;
 };
