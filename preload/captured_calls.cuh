@@ -1,13 +1,17 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// One order for the calls of a rank: those made one by one, and those that graphs replay.
+/// One order for calls on a device: those made one by one, and those that graphs replay.
 #pragma once
 
 #include <blink/execute/cuda/check.cuh>
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 namespace blink::preload {
@@ -42,12 +46,13 @@ struct capture_point {
     }
 };
 
-/// Calls of a communicator share its slots, so each follows the one before, whatever streams and graphs they are in. An
-/// event that graphs wait for and record as an external one stands behind the last call that was launched, by itself or
-/// in a graph: the order in which the host launches them is the order in which they run.
+/// Calls that share slots follow each other, whatever streams and graphs they are in. An event that graphs wait for and
+/// record as an external one stands behind the last call that was launched, by itself or in a graph: the order in which
+/// the host launches them is the order in which they run.
 class captured_calls {
   public:
-    explicit captured_calls(int device) {
+    /// @param orders_eager false: calls made one by one follow each other by other means, as long as none is captured
+    explicit captured_calls(int device, bool orders_eager = false) : orders_eager_(orders_eager) {
         const cuda::device_scope current(device);
         cuda::check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     }
@@ -55,27 +60,52 @@ class captured_calls {
     captured_calls(const captured_calls&) = delete;
     captured_calls& operator=(const captured_calls&) = delete;
 
-    /// Calls `enqueue()`, which puts a call on `stream` of the current device, behind the last call.
+    /// What is put on `stream` of the current device from here on until `after` is a call, behind the last one.
     /// @throw cuda_error where the driver refuses
-    template <class Enqueue>
-    void follow(cudaStream_t stream, const Enqueue& enqueue) {
-        const capture_point before = capture_point::of(stream);
-        if (before.id == 0) {
-            if (captured_any_) { cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent"); }
-            enqueue();
-            cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord");
+    void before(cudaStream_t stream) {
+        const capture_point at = capture_point::of(stream);
+        capture_ = at.id;
+        if (capture_ == 0) {
+            const unsigned long long last_stream = std::exchange(stream_, orders_eager_ ? id_of(stream) : 0);
+            // Any graph may have been launched since the last call.
+            if (any_captured_ || (orders_eager_ && stream_ != last_stream)) {
+                cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent");
+            }
             return;
         }
-        if (before.id != graph_id_) {
+        any_captured_ = true;
+        if (const auto known = graphs_.find(at.id); known == graphs_.end()) {
             cuda::check(cudaStreamWaitEvent(stream, last_, cudaEventWaitExternal), "cudaStreamWaitEvent");
-            mark_ = nullptr;
-        } else if (stream != stream_) {
-            join(stream);
+        } else if (stream != known->second.stream) {
+            join(stream, known->second.calls);
         }
-        enqueue();
-        captured_any_ = true;
-        mark(capture_point::of(stream));
-        stream_ = stream;
+    }
+
+    /// Between `before` and `after`: the call on `stream` also follows the last one of `other`, of the same device.
+    /// Where it is captured, then only the last one in the same graph, as `other` may be gone when that is launched.
+    /// @throw cuda_error where the driver refuses
+    void follow(captured_calls& other, cudaStream_t stream) const {
+        if (capture_ == 0) { return cuda::check(cudaStreamWaitEvent(stream, other.last_, 0), "cudaStreamWaitEvent"); }
+        const std::lock_guard lock(other.guard_);
+        const auto known = other.graphs_.find(capture_);
+        if (known != other.graphs_.end()) { join(stream, known->second.calls); }
+    }
+
+    /// The call is on `stream`.
+    /// @throw cuda_error where the driver refuses
+    void after(cudaStream_t stream) {
+        if (capture_ == 0) { return cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
+        const capture_point at = capture_point::of(stream);
+        const std::lock_guard lock(guard_);
+        if (graphs_.size() > most_graphs && !graphs_.contains(at.id)) { graphs_.erase(graphs_.begin()); }
+        graph_end& end = graphs_[at.id];
+        // The event is recorded beside the stream, so that what follows on it does not wait for that.
+        std::vector<cudaGraphNode_t> waits_for = at.after;
+        if (end.mark != nullptr) { waits_for.push_back(end.mark); } // the last of a graph's marks is the one that stays
+        cuda::check(cudaGraphAddEventRecordNode(&end.mark, at.graph, waits_for.data(), waits_for.size(), last_),
+                    "cudaGraphAddEventRecordNode");
+        end.stream = stream;
+        end.calls = at.after;
     }
 
     /// Waits for the last call that was launched.
@@ -85,34 +115,40 @@ class captured_calls {
     }
 
   private:
-    /// The next node of `stream` follows the last call of its graph.
-    void join(cudaStream_t stream) {
+    /// Where the calls of a graph end that is being captured, or was.
+    struct graph_end {
+        cudaStream_t stream = nullptr;
+        std::vector<cudaGraphNode_t> calls;
+        cudaGraphNode_t mark = nullptr;
+    };
+    static constexpr std::size_t most_graphs = 64; ///< as many may be captured at once; nobody tells when one is done
+
+    /// A number that no other stream ever has, though its handle may come again.
+    static unsigned long long id_of(cudaStream_t stream) {
+        unsigned long long id = 0;
+        cuda::check(cudaStreamGetId(stream, &id), "cudaStreamGetId");
+        return id + 1;
+    }
+
+    /// The next node of `stream` follows `calls` of its graph.
+    static void join(cudaStream_t stream, std::vector<cudaGraphNode_t>& calls) {
 #if CUDART_VERSION >= 13000
-        const cudaError_t joined = cudaStreamUpdateCaptureDependencies(stream, calls_.data(), nullptr, calls_.size(),
+        const cudaError_t joined = cudaStreamUpdateCaptureDependencies(stream, calls.data(), nullptr, calls.size(),
                                                                        cudaStreamAddCaptureDependencies);
 #else
         const cudaError_t joined =
-            cudaStreamUpdateCaptureDependencies(stream, calls_.data(), calls_.size(), cudaStreamAddCaptureDependencies);
+            cudaStreamUpdateCaptureDependencies(stream, calls.data(), calls.size(), cudaStreamAddCaptureDependencies);
 #endif
         cuda::check(joined, "cudaStreamUpdateCaptureDependencies");
     }
 
-    /// Records the event beside the stream, so that what follows on it does not wait for that.
-    void mark(const capture_point& behind) {
-        calls_ = behind.after;
-        graph_id_ = behind.id;
-        std::vector<cudaGraphNode_t> waits_for = behind.after;
-        if (mark_ != nullptr) { waits_for.push_back(mark_); } // the last of a graph's marks is the one that stays
-        cuda::check(cudaGraphAddEventRecordNode(&mark_, behind.graph, waits_for.data(), waits_for.size(), last_),
-                    "cudaGraphAddEventRecordNode");
-    }
-
     cudaEvent_t last_ = nullptr;
-    bool captured_any_ = false;
-    unsigned long long graph_id_ = 0; ///< of the last captured call; and in that graph:
-    cudaStream_t stream_ = nullptr;
-    std::vector<cudaGraphNode_t> calls_;
-    cudaGraphNode_t mark_ = nullptr;
+    const bool orders_eager_;
+    bool any_captured_ = false;
+    unsigned long long capture_ = 0; ///< of the call between `before` and `after`; 0: it is made by itself
+    unsigned long long stream_ = 0;  ///< of the last call made one by one; 0: there is none
+    std::mutex guard_;               ///< of `graphs_`
+    std::map<unsigned long long, graph_end> graphs_; ///< by the number of the capture, which grows
 };
 
 } // namespace blink::preload

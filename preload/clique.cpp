@@ -4,12 +4,12 @@
 
 #include <blink/core/error.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <exception>
 #include <utility>
 
 #include "log.hpp"
-#include "matching.hpp"
 
 namespace blink::preload {
 
@@ -31,10 +31,27 @@ clique::clique(std::vector<nccl::communicator*> ranks, std::size_t of, std::uniq
                const settings& chosen)
     : ranks_(std::move(ranks)), size_(of), runs_(std::move(runs)), chosen_(chosen) {}
 
+void clique::gave_to_nccl(const collective_call& call) {
+    if (call.kind != call_kind::send_recv || !is_whole()) { return; }
+    unanswered_.note(call, static_cast<int>(std::ranges::find(ranks_, call.comm) - ranks_.begin()));
+}
+
+matching clique::joined(std::span<const collective_call> calls) const {
+    if (calls.front().kind != call_kind::send_recv) { return match(ranks_, calls); }
+    if (!is_whole()) { return {{}, "no rank knows of all sends and receives"}; }
+    if (unanswered_.any()) { return {{}, "NCCL has a send or receive that waits for its other end"}; }
+    return match_transfers(ranks_, calls);
+}
+
 std::string clique::refusal(std::span<const matched_call> calls) {
     if (closed_) { return "a rank has been finalized"; }
     for (const matched_call& c : calls) {
         if (chosen_.disabled[static_cast<std::size_t>(c.kind)]) { return "BLINK_DISABLE"; }
+    }
+    for (const matched_call& c : calls) {
+        if (chosen_.sizes[static_cast<std::size_t>(c.kind)].is_nccls(bytes_of(c, size_))) {
+            return "BLINK_TUNING_FILE";
+        }
     }
     for (const matched_call& c : calls) {
         if (std::string why = runs_->refusal(c); !why.empty()) { return why; }
@@ -45,7 +62,7 @@ std::string clique::refusal(std::span<const matched_call> calls) {
 answer clique::offer(std::span<const collective_call> calls) {
     const std::lock_guard lock(guard_);
     if (std::string wrong = trouble(); !wrong.empty()) { return {true, std::move(wrong), nccl::remote_error}; }
-    matching matched = match(ranks_, calls);
+    const matching matched = joined(calls);
     std::string why = matched.reason;
     if (why.empty()) { why = refusal(matched.calls); }
     for (const collective_call& c : calls) { tell(c, why.empty() ? "Blink" : "NCCL", why); }

@@ -13,8 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "agreement.hpp"
 #include "calls.hpp"
 #include "executor.hpp"
+#include "transfers.hpp"
 
 namespace blink::preload {
 
@@ -39,8 +41,16 @@ class clique {
     /// Whether all ranks are in this process.
     [[nodiscard]] bool is_whole() const noexcept { return ranks_.size() == size_; }
 
-    /// Runs the calls of a group, all of them or none.
+    /// Runs the calls of a group, all of them or none: either sends and receives, or other calls.
     [[nodiscard]] answer offer(std::span<const collective_call> calls);
+
+    /// The id from which the ranks of several processes were made.
+    void set_id(const nccl::unique_id& id) { id_ = id; }
+    /// That of the communicator that is split off next.
+    [[nodiscard]] nccl::unique_id next_split(int color) { return id_of_split(id_, splits_++, color); }
+
+    /// Notes that NCCL has a call.
+    void gave_to_nccl(const collective_call& call);
 
     /// Nothing is taken from here on, as a rank is about to leave. Returns when all that was launched has ended.
     void finish() noexcept;
@@ -54,6 +64,7 @@ class clique {
     void tell_forwarded(const collective_call& call, const std::string& reason) { tell(call, "NCCL", reason); }
 
   private:
+    [[nodiscard]] matching joined(std::span<const collective_call> calls) const;
     [[nodiscard]] std::string refusal(std::span<const matched_call> calls);
     void tell(const collective_call& call, const std::string& path, const std::string& reason);
 
@@ -62,6 +73,9 @@ class clique {
     const std::unique_ptr<executor> runs_;
     const settings& chosen_;
     std::mutex guard_;
+    unanswered_sends unanswered_;
+    nccl::unique_id id_{};
+    std::atomic<unsigned> splits_{0};
     std::atomic<bool> closed_{false};
     std::mutex told_guard_;
     std::set<std::string> told_;

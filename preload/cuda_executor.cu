@@ -5,15 +5,14 @@
 #include <blink/core/buffers.hpp>
 #include <blink/topology/read.hpp>
 
-#include <cstdint>
-#include <map>
+#include <cstddef>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "device_order.cuh"
+#include "exchanges.hpp"
 #include "executor.hpp"
 #include "log.hpp"
 #include "peer_memory.cuh"
@@ -36,14 +35,10 @@ class cuda_executor final : public executor {
     }
 
     [[nodiscard]] std::string refusal(const matched_call& call) override {
-        // What a graph would hold is NCCL's: its replays cannot be ordered behind calls that are made one by one.
-        for (std::size_t r = 0; r < devices_.size(); ++r) {
-            const cuda::device_scope current(devices_[r]);
-            if (is_captured(to_cuda(call.streams[r]))) { return "a stream is being captured"; }
-        }
         if (!unusable_.empty()) { return unusable_; }
         try {
             const relaxed_capture others_may_capture;
+            if (std::string why = refusal_of_capture(call); !why.empty()) { return why; }
             cuda_group& gpus = group();
             (void)planned(gpus, call);
             return refusal_of_memory(call);
@@ -55,18 +50,19 @@ class cuda_executor final : public executor {
 
     void launch(const matched_call& call) override {
         const device_order::turn now;
-        for (std::size_t r = 0; r < devices_.size(); ++r) {
-            now.wait_for_last(devices_[r], to_cuda(call.streams[r]));
-            group_->use_stream(devices_[r], to_cuda(call.streams[r]));
-        }
+        const relaxed_capture others_may_capture;
         try {
-            run(call);
+            for (std::size_t r = 0; r < devices_.size(); ++r) {
+                now.before(devices_[r], to_cuda(call.streams[r]));
+                group_->use_stream(devices_[r], to_cuda(call.streams[r]));
+            }
+            run_call(*group_, call);
+            for (std::size_t r = 0; r < devices_.size(); ++r) { now.after(devices_[r], to_cuda(call.streams[r])); }
         } catch (const error& e) {
             const std::lock_guard lock(failure_guard_);
             failure_ = e.what();
             throw;
         }
-        for (std::size_t r = 0; r < devices_.size(); ++r) { now.note_last(devices_[r], to_cuda(call.streams[r])); }
     }
 
     void finish() noexcept override {
@@ -81,35 +77,34 @@ class cuda_executor final : public executor {
     [[nodiscard]] std::string trouble() const override {
         if (!started_ || group_->status() == group_status::ready) { return {}; }
         const std::lock_guard lock(failure_guard_);
-        return failure_.empty() ? "a collective of Blink has " + std::string(to_string(group_->status())) : failure_;
+        return failure_.empty() ? group_->failure_text() : failure_;
     }
 
   private:
-    static bool is_captured(cudaStream_t stream) {
-        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-        if (cudaStreamIsCapturing(stream, &status) != cudaSuccess) {
-            (void)cudaGetLastError(); // the default stream while another one is captured
-            return true;
+    /// Captured calls are one call of all ranks as well, so either all of their streams are captured or none. Nothing
+    /// may be allocated meanwhile.
+    [[nodiscard]] std::string refusal_of_capture(const matched_call& call) const {
+        std::size_t captured = 0;
+        for (std::size_t r = 0; r < devices_.size(); ++r) {
+            const cuda::device_scope current(devices_[r]);
+            captured += capture_point::of(to_cuda(call.streams[r])).id != 0 ? 1 : 0;
         }
-        return status != cudaStreamCaptureStatusNone;
+        if (captured == 0) { return {}; }
+        if (captured < devices_.size()) {
+            return "the streams of some ranks are being captured, those of others are not";
+        }
+        return group_ ? "" : "streams are being captured, and Blink has done nothing for this communicator before";
     }
 
-    /// The machine that BLINK_TOPO_FILE names, where these ranks are its GPUs.
+    /// The machine that BLINK_TOPO_FILE names, where these devices are its GPUs.
     [[nodiscard]] std::optional<topology> named_machine() const {
         if (chosen_.topology_file.empty()) { return std::nullopt; }
-        const std::string what = "BLINK_TOPO_FILE=" + chosen_.topology_file + ": ";
-        std::vector<int> in_order(devices_.size());
-        std::iota(in_order.begin(), in_order.end(), 0);
         try {
-            if (devices_ != in_order) {
-                log::problem(what + "only for ranks on the GPUs 0, 1, 2, ...; the probe is used");
-                return std::nullopt;
-            }
             topology machine = load_topology(chosen_.topology_file);
             (void)induced(machine, devices_);
             return machine;
         } catch (const error& e) {
-            log::problem(what + e.what() + "; the probe is used");
+            log::problem("BLINK_TOPO_FILE=" + chosen_.topology_file + ": " + e.what() + "; the probe is used");
             return std::nullopt;
         }
     }
@@ -120,6 +115,7 @@ class cuda_executor final : public executor {
             group_options choices;
             choices.machine = named_machine();
             choices.gpus = devices_;
+            choices.devices = devices_;
             choices.timeout = chosen_.timeout;
             choices.tuned = chosen_tuning(chosen_);
             group_ = std::make_unique<cuda_group>(choices);
@@ -138,49 +134,49 @@ class cuda_executor final : public executor {
     }
 
     const plan& planned(cuda_group& gpus, const matched_call& call) {
-        const plan& p = gpus.plan_for(call.kind, call.root, planning(options{}));
-        if (!chosen_.plan_file.empty() && dumped_.insert({call.kind, is_rooted(call.kind) ? call.root : 0}).second) {
-            dump(p, chosen_);
-        }
+        const collective trees = trees_of(call.kind);
+        const int root = is_rooted(trees) ? call.root : 0;
+        const plan& p = gpus.plan_for(trees, root, planning(options{}));
+        if (!chosen_.plan_file.empty() && dumped_.insert({trees, root}).second) { dump(p, chosen_); }
         return p;
     }
 
     [[nodiscard]] std::string refusal_of_memory(const matched_call& call) const {
-        if (call.count == 0) { return {}; }
         const int ranks = static_cast<int>(devices_.size());
+        const auto bad = [&](const char* which, int rank, const void* p) {
+            return peers_may_use(p, devices_[static_cast<std::size_t>(rank)])
+                       ? std::string()
+                       : "rank " + std::to_string(rank) + "'s " + which + " buffer is not from cudaMalloc on its GPU";
+        };
+        if (!has_trees(call.kind)) {
+            const byte_exchange bytes = byte_exchange_of(call, ranks);
+            check_exchange(bytes.what, {bytes.in.begin(), bytes.in.end()}, {bytes.out.begin(), bytes.out.end()}, 1, 1);
+            for (const transfer& t : bytes.what.transfers) {
+                if (t.count == 0) { continue; }
+                const auto* const in = bytes.in[static_cast<std::size_t>(t.from)] + t.in_offset;
+                if (std::string why = bad("send", t.from, in); !why.empty()) { return why; }
+                const auto* const out = bytes.out[static_cast<std::size_t>(t.to)] + t.out_offset;
+                if (std::string why = bad("receive", t.to, out); !why.empty()) { return why; }
+            }
+            return {};
+        }
+        if (call.count == 0) { return {}; }
+        const collective kind = trees_of(call.kind);
         const std::size_t bytes = size_of(call.type);
-        check_buffers(call.kind, call.root, ranks, call.in, {call.out.begin(), call.out.end()}, call.count, bytes,
-                      reduces(call.kind) ? bytes : 1);
+        check_buffers(kind, call.root, ranks, call.in, {call.out.begin(), call.out.end()}, call.count, bytes,
+                      reduces(kind) ? bytes : 1);
         for (int r = 0; r < ranks; ++r) {
             const auto i = static_cast<std::size_t>(r);
-            const bool bad_in = reads_input(call.kind, call.root, r) && !peers_may_use(call.in[i], devices_[i]);
-            const bool bad_out = writes_output(call.kind, call.root, r) && !peers_may_use(call.out[i], devices_[i]);
-            if (bad_in || bad_out) {
-                return "rank " + std::to_string(r) + "'s " + (bad_in ? "send" : "receive") +
-                       " buffer is not from cudaMalloc on its GPU";
+            const bool reads = reads_input(kind, call.root, r);
+            const bool writes = writes_output(kind, call.root, r);
+            if (reads) {
+                if (std::string why = bad("send", r, call.in[i]); !why.empty()) { return why; }
+            }
+            if (writes && !(reads && call.in[i] == call.out[i])) {
+                if (std::string why = bad("receive", r, call.out[i]); !why.empty()) { return why; }
             }
         }
         return {};
-    }
-
-    void run(const matched_call& call) {
-        if (!reduces(call.kind)) {
-            matched_call bytes = call;
-            bytes.count *= size_of(call.type);
-            return run_as<std::uint8_t>(*group_, bytes, no_operator{});
-        }
-        switch (call.type) {
-        case nccl::float16:
-        case nccl::bfloat16:
-        case nccl::float8e4m3:
-        case nccl::float8e5m2:
-            return reduce_narrow(*group_, call);
-        case nccl::float32:
-        case nccl::float64:
-            return reduce_reals(*group_, call);
-        default:
-            return reduce_integers(*group_, call);
-        }
     }
 
     const std::vector<int> devices_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "calls.hpp"
 #include "settings.hpp"
@@ -49,6 +50,9 @@ struct process_place {
     int ranks = 0;
     int device = 0;      ///< CUDA device of this rank
     std::string address; ///< of the rendezvous that all ranks come to
+    /// GPU of each rank in the machine that BLINK_TOPO_FILE names; empty where it names none, or the GPUs are not known
+    /// by their numbers.
+    std::vector<int> gpus{};
 };
 
 /// Makes what runs one rank's part: each matched call has one entry where a vector stands, this rank's. Waits for the
@@ -72,6 +76,8 @@ class nccl_beneath {
     virtual nccl::result group_end() = 0;
     /// The CUDA device of a communicator.
     virtual nccl::result device(nccl::communicator* comm, int* device) = 0;
+    /// Ranks of a communicator, and which of them it is.
+    virtual nccl::result place(nccl::communicator* comm, int* ranks, int* rank) = 0;
 };
 
 } // namespace blink::preload

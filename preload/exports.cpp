@@ -27,22 +27,35 @@ class real_nccl final : public nccl_beneath {
   public:
     result collective(const collective_call& c) override {
         switch (c.kind) {
-        case blink::collective::allreduce:
+        case call_kind::allreduce:
             return below::ncclAllReduce(c.in, c.out, c.count, c.type, c.op, c.comm, c.stream);
-        case blink::collective::broadcast:
+        case call_kind::broadcast:
             return below::ncclBroadcast(c.in, c.out, c.count, c.type, c.root, c.comm, c.stream);
-        case blink::collective::reduce:
+        case call_kind::reduce:
             return below::ncclReduce(c.in, c.out, c.count, c.type, c.op, c.root, c.comm, c.stream);
-        case blink::collective::allgather:
+        case call_kind::allgather:
             return below::ncclAllGather(c.in, c.out, c.count, c.type, c.comm, c.stream);
-        case blink::collective::reduce_scatter:
+        case call_kind::reduce_scatter:
             return below::ncclReduceScatter(c.in, c.out, c.count, c.type, c.op, c.comm, c.stream);
+        case call_kind::alltoall:
+            return below::ncclAlltoAll(c.in, c.out, c.count, c.type, c.comm, c.stream);
+        case call_kind::gather:
+            return below::ncclGather(c.in, c.out, c.count, c.type, c.root, c.comm, c.stream);
+        case call_kind::scatter:
+            return below::ncclScatter(c.in, c.out, c.count, c.type, c.root, c.comm, c.stream);
+        case call_kind::send_recv:
+            return c.receives ? below::ncclRecv(c.out, c.count, c.type, c.root, c.comm, c.stream)
+                              : below::ncclSend(c.in, c.count, c.type, c.root, c.comm, c.stream);
         }
         return internal_error;
     }
     result group_start() override { return below::ncclGroupStart(); }
     result group_end() override { return below::ncclGroupEnd(); }
     result device(communicator* comm, int* device) override { return below::ncclCommCuDevice(comm, device); }
+    result place(communicator* comm, int* ranks, int* rank) override {
+        const result counted = below::ncclCommCount(comm, ranks);
+        return counted == success ? below::ncclCommUserRank(comm, rank) : counted;
+    }
 };
 
 /// Never destroyed: programs and other libraries call NCCL while the process ends.
@@ -109,32 +122,53 @@ const char* own_words(result code) {
 /// What Blink answers to the calls in which it has a say, by their names.
 namespace decided {
 
-result run(blink::collective kind, const void* in, void* out, std::size_t count, data_type type, operation op, int root,
+result run(call_kind kind, const void* in, void* out, std::size_t count, data_type type, operation op, int root,
            communicator* comm, stream* s) {
     return guarded([&] { return program().collective({kind, in, out, count, type, op, root, comm, s}); });
 }
 
 result ncclAllReduce(const void* in, void* out, std::size_t count, data_type type, operation op, communicator* comm,
                      stream* s) {
-    return run(blink::collective::allreduce, in, out, count, type, op, 0, comm, s);
+    return run(call_kind::allreduce, in, out, count, type, op, 0, comm, s);
 }
 result ncclBroadcast(const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm,
                      stream* s) {
-    return run(blink::collective::broadcast, in, out, count, type, sum, root, comm, s);
+    return run(call_kind::broadcast, in, out, count, type, sum, root, comm, s);
 }
 result ncclBcast(void* buffer, std::size_t count, data_type type, int root, communicator* comm, stream* s) {
-    return run(blink::collective::broadcast, buffer, buffer, count, type, sum, root, comm, s);
+    return run(call_kind::broadcast, buffer, buffer, count, type, sum, root, comm, s);
 }
 result ncclReduce(const void* in, void* out, std::size_t count, data_type type, operation op, int root,
                   communicator* comm, stream* s) {
-    return run(blink::collective::reduce, in, out, count, type, op, root, comm, s);
+    return run(call_kind::reduce, in, out, count, type, op, root, comm, s);
 }
 result ncclAllGather(const void* in, void* out, std::size_t count, data_type type, communicator* comm, stream* s) {
-    return run(blink::collective::allgather, in, out, count, type, sum, 0, comm, s);
+    return run(call_kind::allgather, in, out, count, type, sum, 0, comm, s);
 }
 result ncclReduceScatter(const void* in, void* out, std::size_t count, data_type type, operation op, communicator* comm,
                          stream* s) {
-    return run(blink::collective::reduce_scatter, in, out, count, type, op, 0, comm, s);
+    return run(call_kind::reduce_scatter, in, out, count, type, op, 0, comm, s);
+}
+
+result ncclAlltoAll(const void* in, void* out, std::size_t count, data_type type, communicator* comm, stream* s) {
+    return run(call_kind::alltoall, in, out, count, type, sum, 0, comm, s);
+}
+result ncclGather(const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm,
+                  stream* s) {
+    return run(call_kind::gather, in, out, count, type, sum, root, comm, s);
+}
+result ncclScatter(const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm,
+                   stream* s) {
+    return run(call_kind::scatter, in, out, count, type, sum, root, comm, s);
+}
+result ncclSend(const void* in, std::size_t count, data_type type, int peer, communicator* comm, stream* s) {
+    return run(call_kind::send_recv, in, nullptr, count, type, sum, peer, comm, s);
+}
+result ncclRecv(void* out, std::size_t count, data_type type, int peer, communicator* comm, stream* s) {
+    return guarded([&] {
+        return program().collective(
+            {call_kind::send_recv, nullptr, out, count, type, sum, peer, comm, s, std::nullopt, true});
+    });
 }
 
 result ncclRedOpCreatePreMulSum(operation* op, void* scalar, data_type type, scalar_residence residence,
@@ -178,6 +212,13 @@ result ncclCommInitRankConfig(communicator** comm, int ranks, unique_id id, int 
     });
 }
 
+result ncclCommSplit(communicator* comm, int color, int key, communicator** created, config* options) {
+    return guarded([&] {
+        return program().split(comm, color, created, is_blocking(options),
+                               [&] { return below::ncclCommSplit(comm, color, key, created, options); });
+    });
+}
+
 result ncclCommFinalize(communicator* comm) {
     return guarded([&] {
         return program().end(comm, interposer::ending::finalize, [&] { return below::ncclCommFinalize(comm); });
@@ -207,7 +248,7 @@ const char* ncclGetErrorString(result code) {
 }
 const char* ncclGetLastError(communicator* comm) {
     thread_local std::string text;
-    (void)guarded([&] { return text = program().trouble(comm), success; });
+    (void)guarded([&] { return text = program().last_error(comm), success; });
     if (!text.empty()) { return text.c_str(); }
     const char* const words = below::ncclGetLastError(comm);
     return words == nullptr ? below::why_absent() : words;

@@ -26,16 +26,20 @@ nccl::result interposer::collective(const collective_call& asked) {
     if (c == nullptr) { return beneath_.collective(asked); }
     collective_call call = asked;
     if (reduces(call.kind) && call.op >= nccl::operation_count) { call.factor = operators_.find(call.comm, call.op); }
-    if (!c->trouble().empty()) { return nccl::remote_error; }
+    if (const std::string wrong = c->trouble(); !wrong.empty()) { return noted(nccl::remote_error, wrong); }
+    const bool has_ends = call.kind == call_kind::send_recv;
+    // Of other processes' sends and receives only the two ends know, and Blink's kernels need all ranks.
+    if (has_ends && !c->is_whole()) { return beneath_.collective(call); }
     group& g = current();
     std::string why = g.depth == 0 && c->is_whole() ? "one rank's call outside a group" : not_carried(call);
-    if (why.empty() && is_rooted(call.kind) && (call.root < 0 || call.root >= static_cast<int>(c->size()))) {
+    if (why.empty() && (has_ends || is_rooted(call.kind)) &&
+        (call.root < 0 || call.root >= static_cast<int>(c->size()))) {
         why = "unknown root";
     }
     const bool decided = std::ranges::find(g.left_to_nccl, c) != g.left_to_nccl.end();
     if (why.empty() && !decided && g.depth == 0) {
         const answer a = c->offer(std::span(&call, 1));
-        return a.taken ? a.status : beneath_.collective(call);
+        return a.taken ? noted(a.status, a.reason) : give_to_nccl(*c, call);
     }
     if (why.empty() && !decided) {
         g.queued.push_back(call);
@@ -43,7 +47,17 @@ nccl::result interposer::collective(const collective_call& asked) {
     }
     if (!why.empty()) { c->tell_forwarded(call, why); }
     if (g.depth > 0) { leave_to_nccl(c); }
-    return beneath_.collective(call);
+    return give_to_nccl(*c, call);
+}
+
+nccl::result interposer::give_to_nccl(clique& c, const collective_call& call) {
+    const nccl::result status = beneath_.collective(call);
+    if (status == nccl::success) {
+        c.gave_to_nccl(call);
+    } else {
+        (void)noted(status, {}); // NCCL knows more about this one
+    }
+    return status;
 }
 
 void interposer::leave_to_nccl(const std::shared_ptr<clique>& c) {
@@ -58,7 +72,8 @@ nccl::result interposer::issue_queued(const clique* only) {
     nccl::result worst = nccl::success;
     std::erase_if(g.queued, [&](const collective_call& call) {
         if (only != nullptr && std::ranges::find(only->ranks(), call.comm) == only->ranks().end()) { return false; }
-        const nccl::result status = beneath_.collective(call);
+        const std::shared_ptr<clique> c = known_.find(call.comm);
+        const nccl::result status = c == nullptr ? beneath_.collective(call) : give_to_nccl(*c, call);
         if (worst == nccl::success) { worst = status; }
         return true;
     });
@@ -106,15 +121,20 @@ nccl::result interposer::outermost_end(const forward& to_nccl, bool simulated) {
     nccl::result own = nccl::success;
     for (const std::shared_ptr<clique>& c : involved) {
         if (simulated) { break; }
-        const auto is_of_c = [&](const collective_call& call) {
-            return std::ranges::find(c->ranks(), call.comm) != c->ranks().end();
-        };
-        std::vector<collective_call> calls;
-        std::ranges::copy_if(g.queued, std::back_inserter(calls), is_of_c);
-        const answer a = c->offer(calls);
-        if (!a.taken) { continue; }
-        if (own == nccl::success) { own = a.status; }
-        std::erase_if(g.queued, is_of_c);
+        // The one may be Blink's without the other: the ends of a send are few, and may be in several groups.
+        for (const bool has_ends : {false, true}) {
+            const auto is_meant = [&](const collective_call& call) {
+                return (call.kind == call_kind::send_recv) == has_ends &&
+                       std::ranges::find(c->ranks(), call.comm) != c->ranks().end();
+            };
+            std::vector<collective_call> calls;
+            std::ranges::copy_if(g.queued, std::back_inserter(calls), is_meant);
+            if (calls.empty()) { continue; }
+            const answer a = c->offer(calls);
+            if (!a.taken) { continue; }
+            if (own == nccl::success) { own = noted(a.status, a.reason); }
+            std::erase_if(g.queued, is_meant);
+        }
     }
     const nccl::result issued = issue_queued(nullptr);
     const nccl::result ended = to_nccl();
@@ -138,6 +158,15 @@ nccl::result interposer::init_rank(nccl::communicator** comm, int ranks, const n
     return promise({comm, ranks, rank, id}, to_nccl);
 }
 
+nccl::result interposer::split(nccl::communicator* comm, int color, nccl::communicator** created, bool blocking,
+                               const forward& to_nccl) {
+    const std::shared_ptr<clique> parent = known_.find(comm);
+    if (parent == nullptr || parent->is_whole()) { return to_nccl(); }
+    const nccl::unique_id id = parent->next_split(color); // counted on all ranks, whatever becomes of it
+    if (!blocking || created == nullptr) { return to_nccl(); }
+    return promise({created, unknown, 0, id}, to_nccl);
+}
+
 nccl::result interposer::promise(const promised& p, const forward& to_nccl) {
     if (p.rank != all_ranks) { known_.arriving(p.id); }
     const nccl::result status = to_nccl();
@@ -157,12 +186,16 @@ void interposer::dismiss(const std::vector<promised>& promises) {
     }
 }
 
-void interposer::adopt(const std::vector<promised>& promises) {
+void interposer::adopt(std::vector<promised> promises) {
     // What waits for other processes waits at the same time: their groups may have another order, and two ranks of one
     // communicator in this thread wait for each other.
     std::vector<std::thread> waiting;
-    for (const promised& p : promises) {
+    for (promised& p : promises) {
         const int came = p.rank == all_ranks ? p.ranks : known_.settled(p.id);
+        if (p.ranks == unknown &&
+            (*p.where == nullptr || beneath_.place(*p.where, &p.ranks, &p.rank) != nccl::success)) {
+            continue;
+        }
         // A single rank has nothing to say to others; with Blink switched off nothing needs to be known.
         if (p.ranks < 2 || std::ranges::find(chosen_.disabled, false) == chosen_.disabled.end()) { continue; }
         if (came == p.ranks || make_for_process_ == nullptr || chosen_.several_machines) {
@@ -200,8 +233,10 @@ void interposer::adopt_process(const promised& p) {
     try {
         process_place at{p.rank, p.ranks, 0, rendezvous_address(p.id, chosen_)};
         if (*p.where == nullptr || beneath_.device(*p.where, &at.device) != nccl::success) { return; }
-        known_.add(std::make_shared<clique>(std::vector{*p.where}, static_cast<std::size_t>(p.ranks),
-                                            agree(at, chosen_, make_for_process_), chosen_));
+        const auto c = std::make_shared<clique>(std::vector{*p.where}, static_cast<std::size_t>(p.ranks),
+                                                agree(at, chosen_, make_for_process_), chosen_);
+        c->set_id(p.id);
+        known_.add(c);
     } catch (const std::exception& e) {
         log::info("rank " + std::to_string(p.rank) + " of a communicator of " + std::to_string(p.ranks) +
                   " processes goes to NCCL: " + e.what());
@@ -227,8 +262,8 @@ nccl::result interposer::end(nccl::communicator* comm, ending how, const forward
 
 nccl::result interposer::async_error(nccl::communicator* comm, nccl::result* error, const forward& to_nccl) {
     const nccl::result status = to_nccl();
-    if (status == nccl::success && error != nullptr && *error == nccl::success && !trouble(comm).empty()) {
-        *error = nccl::remote_error;
+    if (status == nccl::success && error != nullptr && *error == nccl::success) {
+        if (const std::string wrong = trouble(comm); !wrong.empty()) { *error = noted(nccl::remote_error, wrong); }
     }
     return status;
 }
@@ -236,6 +271,21 @@ nccl::result interposer::async_error(nccl::communicator* comm, nccl::result* err
 std::string interposer::trouble(nccl::communicator* comm) const {
     const std::shared_ptr<clique> c = known_.find(comm);
     return c == nullptr ? std::string() : c->trouble();
+}
+
+nccl::result interposer::noted(nccl::result status, const std::string& why) {
+    if (status != nccl::success) {
+        const std::lock_guard lock(last_guard_);
+        last_error_ = why;
+    }
+    return status;
+}
+
+std::string interposer::last_error(nccl::communicator* comm) const {
+    std::string own = trouble(comm);
+    if (!own.empty()) { return own; }
+    const std::lock_guard lock(last_guard_);
+    return last_error_;
 }
 
 } // namespace blink::preload

@@ -3,7 +3,7 @@
 /// @file
 /// Decides for each call of the program whether Blink or the NCCL beneath answers it.
 ///
-/// Blink takes the collectives of one group of calls (ncclGroupStart .. ncclGroupEnd) where one thread makes them for
+/// Blink takes the calls of one group of calls (ncclGroupStart .. ncclGroupEnd) where one thread makes them for
 /// all ranks of a communicator, which are then all in this process. So the decision is made once, with all that any
 /// rank knows; wherever a thread speaks for some ranks only, every thread leaves the call to NCCL. The calls of a
 /// group are kept until its outermost end, and go to Blink or to NCCL together, in their order.
@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,23 +57,29 @@ class interposer {
     nccl::result init_rank(nccl::communicator** comm, int ranks, const nccl::unique_id& id, int rank, bool blocking,
                            const forward& to_nccl);
 
+    /// A new communicator of the ranks of `comm` that give this color; null of those that give none.
+    nccl::result split(nccl::communicator* comm, int color, nccl::communicator** created, bool blocking,
+                       const forward& to_nccl);
+
     /// How a communicator ends.
     enum class ending : unsigned char { finalize, destroy, revoke, abort };
     nccl::result end(nccl::communicator* comm, ending how, const forward& to_nccl);
 
     nccl::result async_error(nccl::communicator* comm, nccl::result* error, const forward& to_nccl);
-    /// What went wrong on Blink's side of a communicator; empty where nothing did.
-    [[nodiscard]] std::string trouble(nccl::communicator* comm) const;
+    /// What went wrong on Blink's side of a communicator, else in the last call that failed, as programs ask NCCL
+    /// without a communicator; empty where nothing did or NCCL has to say what.
+    [[nodiscard]] std::string last_error(nccl::communicator* comm) const;
 
   private:
     /// A communicator that NCCL promises for the end of the group.
     struct promised {
         nccl::communicator** where;
-        int ranks;
-        int rank; ///< of one; `all_ranks` where `where` is an array
+        int ranks; ///< `unknown` of a split, until it is made
+        int rank;  ///< of one; `all_ranks` where `where` is an array
         nccl::unique_id id;
     };
     static constexpr int all_ranks = -1;
+    static constexpr int unknown = -1;
 
     /// What a thread has said in its open group.
     struct group {
@@ -85,9 +92,13 @@ class interposer {
 
     nccl::result outermost_end(const forward& to_nccl, bool simulated);
     nccl::result issue_queued(const clique* only);
+    nccl::result give_to_nccl(clique& c, const collective_call& call);
     void leave_to_nccl(const std::shared_ptr<clique>& c);
+    [[nodiscard]] std::string trouble(nccl::communicator* comm) const;
+    /// Keeps the reason of a failure for `last_error`.
+    nccl::result noted(nccl::result status, const std::string& why);
     nccl::result promise(const promised& p, const forward& to_nccl);
-    void adopt(const std::vector<promised>& promises);
+    void adopt(std::vector<promised> promises);
     void dismiss(const std::vector<promised>& promises);
     void adopt_here(const promised& p);
     void adopt_process(const promised& p);
@@ -98,6 +109,8 @@ class interposer {
     const settings& chosen_;
     communicators known_;
     made_operators operators_;
+    mutable std::mutex last_guard_;
+    std::string last_error_;
 };
 
 } // namespace blink::preload

@@ -24,7 +24,7 @@ namespace detail {
 
 /// How a rank's call differs from that of rank 0; empty where it does not.
 [[nodiscard]] inline std::string difference(const collective_call& first, const collective_call& other) {
-    if (first.kind != other.kind) { return "another collective"; }
+    if (first.kind != other.kind) { return "another call"; }
     if (first.count != other.count) { return "another count"; }
     if (first.type != other.type) { return "another type"; }
     // Operators that the program has made have another number on each communicator, and a factor of its own.
@@ -37,7 +37,8 @@ namespace detail {
 
 } // namespace detail
 
-/// Joins the calls that one thread made in one group on communicators of one set of ranks.
+/// Joins the calls, other than sends and receives, that one thread made in one group on communicators of one set of
+/// ranks.
 /// @param ranks the communicator of each rank
 /// @param calls in the order in which they were made; each on one of `ranks`
 [[nodiscard]] inline matching match(std::span<nccl::communicator* const> ranks,
@@ -67,7 +68,7 @@ namespace detail {
     matching found;
     for (std::size_t i = 0; i < first.size(); ++i) {
         const collective_call& c = first[i];
-        matched_call m{c.kind, c.count, c.type, c.op, c.root, {}, {}, {}, {}};
+        matched_call m{c.kind, c.count, c.type, c.op, c.root, {}, {}, {}, {}, {}};
         for (const std::vector<collective_call>& own : by_rank) {
             m.in.push_back(own[i].in);
             m.out.push_back(own[i].out);

@@ -28,20 +28,21 @@ class relaxed_capture {
 /// access rights of its own, and a kernel that stores there without them ends the program. Both cannot be shared
 /// between processes the old way, which is what the driver tells.
 [[nodiscard]] inline bool peers_may_use(const void* memory, int device) noexcept {
-    using query = CUresult (*)(void*, CUpointer_attribute, CUdeviceptr);
+    using query = CUresult (*)(unsigned, CUpointer_attribute*, void**, CUdeviceptr);
     // The runtime has opened the driver by now; a second name for it must not be needed at link time.
     static const auto ask = [] {
         void* const driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
-        return reinterpret_cast<query>(driver == nullptr ? nullptr : dlsym(driver, "cuPointerGetAttribute"));
+        return reinterpret_cast<query>(driver == nullptr ? nullptr : dlsym(driver, "cuPointerGetAttributes"));
     }();
     if (ask == nullptr) { return false; }
-    const auto address = reinterpret_cast<CUdeviceptr>(memory);
-    bool shareable = false;
-    bool managed = true;
-    int where = -1;
-    return ask(&shareable, CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, address) == CUDA_SUCCESS && shareable &&
-           ask(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, address) == CUDA_SUCCESS && !managed &&
-           ask(&where, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, address) == CUDA_SUCCESS && where == device;
+    unsigned shareable = 0; // the driver writes one byte of a boolean, or all four
+    unsigned managed = 1;
+    int where = -1; // of memory that CUDA does not know it becomes another number that is no device's
+    CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, CU_POINTER_ATTRIBUTE_IS_MANAGED,
+                                   CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
+    void* values[] = {&shareable, &managed, &where};
+    return ask(3, names, values, reinterpret_cast<CUdeviceptr>(memory)) == CUDA_SUCCESS && shareable != 0 &&
+           managed == 0 && where == device;
 }
 
 } // namespace blink::preload

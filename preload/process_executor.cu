@@ -5,7 +5,8 @@
 #include <blink/communicator.hpp>
 #include <blink/topology/read.hpp>
 
-#include <cstdint>
+#include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "captured_calls.cuh"
 #include "executor.hpp"
+#include "launch_slots.hpp"
 #include "log.hpp"
 #include "peer_memory.cuh"
 #include "plan_report.cuh"
@@ -31,11 +33,21 @@ namespace {
     if (!chosen.topology_file.empty()) {
         try {
             choices.machine = load_topology(chosen.topology_file);
+            const auto is_there = [&](int gpu) { return gpu < choices.machine->gpu_count(); };
+            if (std::ranges::all_of(at.gpus, is_there)) { choices.gpus = at.gpus; }
         } catch (const error& e) {
             log::problem_once("BLINK_TOPO_FILE=" + chosen.topology_file + ": " + e.what() + "; the probe is used");
         }
     }
     return choices;
+}
+
+/// The places for communicators on a device of this process. Never destroyed.
+[[nodiscard]] launch_slots<captured_calls>& slots_of(int device) {
+    static auto& guard = *new std::mutex;
+    static auto& all = *new std::map<int, launch_slots<captured_calls>>;
+    const std::lock_guard lock(guard);
+    return all[device];
 }
 
 class process_executor final : public executor {
@@ -49,12 +61,15 @@ class process_executor final : public executor {
         }
     }
 
+    ~process_executor() override { slots_of(comm_.device()).leave(&order_); }
+
     [[nodiscard]] std::string refusal(const matched_call& call) override {
         try {
             const relaxed_capture others_may_capture;
-            const plan& p = comm_.plan_for(call.kind, call.root, planning(options{}));
-            if (comm_.rank() == 0 && !chosen_.plan_file.empty() &&
-                dumped_.insert({call.kind, is_rooted(call.kind) ? call.root : 0}).second) {
+            const collective trees = trees_of(call.kind);
+            const int root = is_rooted(trees) ? call.root : 0;
+            const plan& p = comm_.plan_for(trees, root, planning(options{}));
+            if (comm_.rank() == 0 && !chosen_.plan_file.empty() && dumped_.insert({trees, root}).second) {
                 dump(p, chosen_);
             }
             return {};
@@ -65,7 +80,11 @@ class process_executor final : public executor {
         try {
             const relaxed_capture others_may_capture;
             const cuda::device_scope current(comm_.device());
-            order_.follow(to_cuda(call.streams[0]), [&] { run(call); });
+            const cudaStream_t on = to_cuda(call.streams[0]);
+            order_.before(on);
+            slots_of(comm_.device()).enter(&order_, [&](captured_calls& other) { order_.follow(other, on); });
+            run_call(comm_, call);
+            order_.after(on);
         } catch (const error& e) {
             note(e.what());
             throw;
@@ -80,35 +99,14 @@ class process_executor final : public executor {
     void abort() noexcept override { comm_.abort(); }
 
     [[nodiscard]] std::string trouble() const override {
-        const group_status now = comm_.status();
-        if (now == group_status::ready) { return {}; }
+        if (comm_.status() == group_status::ready) { return {}; }
         const std::lock_guard lock(failure_guard_);
-        return failure_.empty() ? "a rank has ended or waited too long: this communicator of processes has " +
-                                      std::string(to_string(now))
-                                : failure_;
+        if (!failure_.empty()) { return failure_; }
+        const std::string why = comm_.failure_text();
+        return why.empty() ? "this communicator of processes has " + std::string(to_string(comm_.status())) : why;
     }
 
   private:
-    void run(const matched_call& call) {
-        if (!reduces(call.kind)) {
-            matched_call bytes = call;
-            bytes.count *= size_of(call.type);
-            return run_as<std::uint8_t>(comm_, bytes, no_operator{});
-        }
-        switch (call.type) {
-        case nccl::float16:
-        case nccl::bfloat16:
-        case nccl::float8e4m3:
-        case nccl::float8e5m2:
-            return reduce_narrow(comm_, call);
-        case nccl::float32:
-        case nccl::float64:
-            return reduce_reals(comm_, call);
-        default:
-            return reduce_integers(comm_, call);
-        }
-    }
-
     void note(const std::string& what) {
         const std::lock_guard lock(failure_guard_);
         if (failure_.empty()) { failure_ = what; }

@@ -27,8 +27,8 @@ namespace blink::preload {
 
 template <class T, class Op>
 void run_as(blink::communicator& own, const matched_call& call, const Op& op) {
-    own.run<T, Op>(call.kind, call.root, static_cast<const T*>(call.in[0]), static_cast<T*>(call.out[0]), call.count,
-                   op, options{}, to_cuda(call.streams[0]));
+    own.run<T, Op>(trees_of(call.kind), call.root, static_cast<const T*>(call.in[0]), static_cast<T*>(call.out[0]),
+                   call.count, op, options{}, to_cuda(call.streams[0]));
 }
 
 template <class T, class Op>
@@ -37,7 +37,8 @@ void run_as(cuda_group& group, const matched_call& call, const Op& op) {
     std::vector<T*> out;
     for (const void* const p : call.in) { in.push_back(static_cast<const T*>(p)); }
     for (void* const p : call.out) { out.push_back(static_cast<T*>(p)); }
-    group.run<T, Op>(call.kind, call.root, std::span<const T* const>(in), std::span<T* const>(out), call.count, op);
+    group.run<T, Op>(trees_of(call.kind), call.root, std::span<const T* const>(in), std::span<T* const>(out),
+                     call.count, op);
 }
 
 /// The factors of an operator that the program has made. Each rank multiplies its own contribution, so the factors of
@@ -90,6 +91,11 @@ void reduce_as(Group& group, const matched_call& call, finishing average, T sign
     }
 }
 
+/// Runs a call without trees.
+/// @throw usage_error where buffers overlap; else as the `run` of the group
+void run_exchange(cuda_group& group, const matched_call& call);
+void run_exchange(blink::communicator& own, const matched_call& call);
+
 /// Runs a call that reduces.
 /// @throw usage_error for a type that is unknown; else as `cuda_group::run`
 void reduce_integers(cuda_group& group, const matched_call& call);
@@ -98,5 +104,31 @@ void reduce_narrow(cuda_group& group, const matched_call& call);
 void reduce_integers(blink::communicator& own, const matched_call& call);
 void reduce_reals(blink::communicator& own, const matched_call& call);
 void reduce_narrow(blink::communicator& own, const matched_call& call);
+
+/// Runs any call.
+template <class Group>
+void run_call(Group& group, const matched_call& call) {
+    if (!has_trees(call.kind)) {
+        if (call.count > 0 || !call.transfers.empty()) { run_exchange(group, call); }
+        return;
+    }
+    if (!reduces(call.kind)) {
+        matched_call bytes = call;
+        bytes.count *= size_of(call.type);
+        return run_as<std::uint8_t>(group, bytes, no_operator{});
+    }
+    switch (call.type) {
+    case nccl::float16:
+    case nccl::bfloat16:
+    case nccl::float8e4m3:
+    case nccl::float8e5m2:
+        return reduce_narrow(group, call);
+    case nccl::float32:
+    case nccl::float64:
+        return reduce_reals(group, call);
+    default:
+        return reduce_integers(group, call);
+    }
+}
 
 } // namespace blink::preload

@@ -43,11 +43,14 @@ class reader {
             s.debug = static_cast<log::level>(at - names.begin());
             return true;
         });
-        with("BLINK_DISABLE", "0, 1, or collectives such as allreduce,broadcast,reduce,allgather,reduce_scatter",
+        with("BLINK_DISABLE",
+             "0, 1, or calls such as "
+             "allreduce,broadcast,reduce,allgather,reduce_scatter,alltoall,gather,scatter,send_recv",
              [&](const std::string& value) { return disable(value, s.disabled); });
         with("BLINK_TOPO_FILE", "", [&](const std::string& value) { return (s.topology_file = value, true); });
         with("BLINK_PLAN_DUMP_FILE", "", [&](const std::string& value) { return (s.plan_file = value, true); });
         with("BLINK_TUNING_FILE", "", [&](const std::string& value) { return (s.tuning_file = value, true); });
+        if (!s.tuning_file.empty()) { read_sizes(s); }
         with("TMPDIR", "", [&](const std::string& value) { return (s.rendezvous_folder = value, true); });
         with("BLINK_RENDEZVOUS_DIR", "", [&](const std::string& value) { return (s.rendezvous_folder = value, true); });
         wait("BLINK_TIMEOUT_MS", s.timeout);
@@ -80,6 +83,12 @@ class reader {
         });
     }
 
+    void read_sizes(settings& s) const {
+        try {
+            s.sizes = read_size_choices(s.tuning_file);
+        } catch (const error& e) { tell_("BLINK_TUNING_FILE=" + std::string(e.what()) + "; it is ignored"); }
+    }
+
     /// Whether a launcher has set both variables, to different values.
     [[nodiscard]] bool differ(const char* one, const char* other) const {
         const char* const a = lookup_(one);
@@ -87,16 +96,16 @@ class reader {
         return a != nullptr && b != nullptr && std::string_view(a) != b;
     }
 
-    static bool disable(const std::string& value, std::array<bool, collective_names.size()>& disabled) {
+    static bool disable(const std::string& value, std::array<bool, call_names.size()>& disabled) {
         if (value == "0" || value == "1") {
             disabled.fill(value == "1");
             return true;
         }
-        std::array<bool, collective_names.size()> wanted{};
+        std::array<bool, call_names.size()> wanted{};
         for (const std::string& word : words(value)) {
-            const auto at = std::ranges::find(collective_names, std::string_view(word));
-            if (at == collective_names.end()) { return false; }
-            wanted[static_cast<std::size_t>(at - collective_names.begin())] = true;
+            const auto at = std::ranges::find(call_names, std::string_view(word));
+            if (at == call_names.end()) { return false; }
+            wanted[static_cast<std::size_t>(at - call_names.begin())] = true;
         }
         disabled = wanted;
         return true;

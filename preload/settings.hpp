@@ -4,14 +4,14 @@
 /// The environment variables of the library.
 #pragma once
 
-#include <blink/core/collective.hpp>
-
 #include <array>
 #include <chrono>
 #include <functional>
 #include <string>
 
+#include "calls.hpp"
 #include "log.hpp"
+#include "size_choice.hpp"
 
 namespace blink::preload {
 
@@ -19,8 +19,8 @@ namespace blink::preload {
 struct settings {
     /// BLINK_DEBUG: `none`, `warn` or `info`.
     log::level debug = log::level::warn;
-    /// BLINK_DISABLE: `1` for all, `0` for none, or collectives by name (`allreduce,broadcast`), which go to NCCL.
-    std::array<bool, collective_names.size()> disabled{};
+    /// BLINK_DISABLE: `1` for all, `0` for none, or calls by name (`allreduce,broadcast`), which go to NCCL.
+    std::array<bool, call_names.size()> disabled{};
     /// BLINK_TOPO_FILE: a machine by name, or a file with a topology, instead of what the probe finds.
     std::string topology_file;
     /// BLINK_PLAN_DUMP_FILE: each plan is written there once it is made, as JSON, a plan a line.
@@ -30,6 +30,8 @@ struct settings {
     std::chrono::milliseconds timeout{600'000};
     /// BLINK_TUNING_FILE: how calls run that leave it open, as `blink-perf --tune` writes it.
     std::string tuning_file;
+    /// Of which sizes calls go to NCCL, from the same file.
+    size_choices sizes{};
     /// BLINK_RENDEZVOUS_DIR, else TMPDIR: where the processes of a communicator find each other.
     std::string rendezvous_folder = "/tmp";
     /// BLINK_RENDEZVOUS_MS: how long a new communicator waits for the ranks in other processes to answer.

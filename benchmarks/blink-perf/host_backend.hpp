@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include "session.hpp"
@@ -51,8 +50,7 @@ class host_backend {
 
     /// A sample a call; host ranks have no peer.
     template <class In, class Out, class Call>
-    [[nodiscard]] std::pair<std::vector<double>, std::vector<double>> time(const job& j, const In& /*in*/,
-                                                                           const Out& /*out*/, const Call& call) {
+    [[nodiscard]] timings time(const job& j, const In& /*in*/, const Out& /*out*/, const Call& call) {
         for (int i = 0; i < j.warmup; ++i) { call(); }
         group_.synchronize();
         std::vector<double> samples;
@@ -62,7 +60,7 @@ class host_backend {
             group_.synchronize();
             samples.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
         }
-        return {samples, {}};
+        return {samples, {}, {}};
     }
 
   private:

@@ -2,14 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
 /// blink-perf: measures collectives and checks every element, in the manner of nccl-tests.
+#include <array>
+#include <chrono>
 #include <exception>
 #include <fstream>
 #include <iostream>
 #include <string>
 #include <unistd.h>
 
+#include "group_choice.hpp"
 #include "options.hpp"
+#include "processes.hpp"
 #include "results_json.hpp"
+#include "samples.hpp"
 #include "session.hpp"
 #include "table.hpp"
 #include "tune_gpus.hpp"
@@ -25,13 +30,15 @@ constexpr int no_topology = 4;
 
 executor chosen_executor(const options& o) {
     if (o.run_on != executor::automatic) { return o.run_on; }
-    if (o.emulate) { return executor::cuda; }
+    if (o.emulate || o.processes) { return executor::cuda; }
     return usable_gpus() > 0 ? executor::cuda : executor::host;
 }
 
-std::unique_ptr<session> make_session(executor e, const options& o) {
+/// @param s of this process; null where it drives all ranks
+std::unique_ptr<session> make_session(executor e, const options& o, const seat* s) {
     switch (e) {
     case executor::cuda:
+        if (s != nullptr) { return make_process_session(o, *s); }
         return o.emulate ? make_emulated_session(o) : make_cuda_session(o);
     case executor::simulate:
         return make_simulate_session(o);
@@ -67,21 +74,23 @@ void print_heading(const options& o, executor e, const session& s) {
     std::cout << "# blink-perf version " BLINK_TOOL_VERSION " executor: " << name_of(e) << "\n"
               << "# Collective test starting: " << nccl_name(o) << "_perf\n"
               << "# nThread 1 nGpus " << s.ranks() << " minBytes " << o.min_bytes << " maxBytes " << o.max_bytes
-              << " step: " << step << " warmup iters: " << o.warmup << " iters: " << o.iterations
+              << " step: " << step << " warmup iters: " << o.warmup
+              << " iters: " << (o.iterations > 0 ? std::to_string(o.iterations) : "auto")
               << " agg iters: 1 validation: " << (o.check ? 1 : 0) << " graph: " << o.graphs
               << "\n#\n# Using devices\n";
     const auto lines = s.rank_lines();
+    const auto processes = s.processes();
     for (std::size_t r = 0; r < lines.size(); ++r) {
-        std::cout << formatted("#  Rank %2zu Group  0 Pid %6d on %10s device ", r, static_cast<int>(getpid()),
-                               host_name().c_str())
+        std::cout << formatted("#  Rank %2zu Group  0 Pid %6d on %10s device ", r,
+                               processes.empty() ? static_cast<int>(getpid()) : processes.at(r), host_name().c_str())
                   << lines[r] << "\n";
     }
     for (const std::string& note : s.notes()) { std::cout << "# " << note << "\n"; }
-    std::cout << "#\n" << column_heads(o.compare_nccl) << std::flush;
+    std::cout << "#\n" << column_heads(s.compared()) << std::flush;
 }
 
 row measured(session& s, const options& o, job j, std::size_t bytes) {
-    j.iterations = o.iterations;
+    j.iterations = o.iterations > 0 ? o.iterations : automatic_calls(bytes);
     j.warmup = o.warmup;
     j.check = o.check;
     j.graphs = o.graphs;
@@ -145,12 +154,72 @@ std::vector<row> measure_all(session& s, const options& o, summary& total) {
                     rows.push_back(measured(s, o, j, bytes));
                     total.add(rows.back());
                     watch.clear();
-                    std::cout << row_text(rows.back(), o.compare_nccl) << std::flush;
+                    std::cout << row_text(rows.back(), s.compared()) << std::flush;
                 }
             }
         }
     }
     return rows;
+}
+
+int run_here(options o, const seat* place) {
+    if (place != nullptr && place->rank != 0) { std::cout.setstate(std::ios::failbit); } // rank 0 speaks for all
+    const executor e = chosen_executor(o);
+    if (o.graphs == automatic_replays) { o.graphs = e == executor::cuda ? automatic_graphs : 0; }
+    const auto s = make_session(e, o, place);
+    (void)types(o, *s);
+    (void)roots(o, *s);
+    print_heading(o, e, *s);
+    summary total;
+    const auto rows = measure_all(*s, o, total);
+    std::cout << "# Out of bounds values : " << total.out_of_bounds_values() << (total.ok() ? " OK" : " FAILED")
+              << "\n# Avg bus bandwidth    : " << formatted("%g", total.average_busbw()) << "\n#\n"
+              << std::flush;
+    if (!o.json.empty() && (place == nullptr || place->rank == 0)) {
+        std::ofstream file(o.json);
+        const circumstances c{name_of(e),  nccl_name(o), s->rank_lines(), s->notes(),
+                              o.processes, o.graphs,     o.blocks,        s->ceiling_GBps()};
+        file << results_json(rows, total, c).dump(2) << "\n" << std::flush;
+        if (!file) { throw blink::usage_error("--json " + o.json + ": cannot write this file"); }
+    }
+    return total.ok() ? 0 : wrong_elements;
+}
+
+int say(int status, const std::string& what) {
+    std::cerr << "blink-perf: " << what << '\n';
+    return status;
+}
+
+/// Runs `work`; says what it throws, and gives the exit status of that.
+template <class Work>
+int guarded(const std::string& who, const Work& work) {
+    try {
+        return work();
+    } catch (const blink::topology_error& e) {
+        return say(no_topology, who + e.what());
+    } catch (const blink::usage_error& e) {
+        return say(wrong_usage, who + e.what());
+    } catch (const blink::plan_error& e) { return say(no_plan, who + e.what()); } catch (const std::exception& e) {
+        return say(wrong_elements, who + e.what());
+    }
+}
+
+/// Longer than the longest measurement takes, at a gigabyte a second and a millisecond a call.
+std::chrono::milliseconds patience(const options& o) {
+    const double in_turn = o.iterations > 0 ? o.iterations : automatic_calls(o.max_bytes);
+    const int replays = o.graphs == automatic_replays ? automatic_graphs : o.graphs;
+    const double calls = o.warmup + in_turn * (replays + 1);
+    const double seconds = 3 * calls * (static_cast<double>(o.max_bytes) * 1e-9 + 1e-3);
+    return std::chrono::milliseconds(static_cast<long long>((120 + seconds + o.deadline_seconds) * 1000));
+}
+
+/// CUDA must not be touched before the processes part, so another one counts the GPUs.
+int run_apart(const options& o) {
+    const int ranks = chosen_ranks(o) > 0 ? chosen_ranks(o) : asked_apart(usable_gpus);
+    if (ranks <= 0) { throw blink::usage_error("--processes: no GPU is visible to this process"); }
+    return run_processes(ranks, patience(o), [&](const seat& s) {
+        return guarded("rank " + std::to_string(s.rank) + ": ", [&] { return run_here(o, &s); });
+    });
 }
 
 int run(int argc, const char* const* argv) {
@@ -164,37 +233,11 @@ int run(int argc, const char* const* argv) {
         tune_gpus(o);
         return 0;
     }
-    const executor e = chosen_executor(o);
-    const auto s = make_session(e, o);
-    (void)types(o, *s);
-    (void)roots(o, *s);
-    print_heading(o, e, *s);
-    summary total;
-    const auto rows = measure_all(*s, o, total);
-    std::cout << "# Out of bounds values : " << total.out_of_bounds_values() << (total.ok() ? " OK" : " FAILED")
-              << "\n# Avg bus bandwidth    : " << formatted("%g", total.average_busbw()) << "\n#\n"
-              << std::flush;
-    if (!o.json.empty()) {
-        std::ofstream file(o.json);
-        file << results_json(rows, total, name_of(e)).dump(2) << "\n" << std::flush;
-        if (!file) { throw blink::usage_error("--json " + o.json + ": cannot write this file"); }
-    }
-    return total.ok() ? 0 : wrong_elements;
-}
-
-int say(int status, const std::string& what) {
-    std::cerr << "blink-perf: " << what << '\n';
-    return status;
+    return o.processes ? run_apart(o) : run_here(o, nullptr);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const blink::topology_error& e) {
-        return say(no_topology, e.what());
-    } catch (const blink::usage_error& e) { return say(wrong_usage, e.what()); } catch (const blink::plan_error& e) {
-        return say(no_plan, e.what());
-    } catch (const std::exception& e) { return say(wrong_elements, e.what()); }
+    return guarded("", [&] { return run(argc, argv); });
 }

@@ -8,17 +8,15 @@
 #include <blink/communicator/rank_group.hpp>
 #include <blink/core/error.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
 #include <span>
-#include <tuple>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "exchange_of.hpp"
+#include "layout.hpp"
 #include "session.hpp"
 
 namespace blink_perf {
@@ -65,11 +63,12 @@ struct broken_guard {
     }
 };
 
-/// The `backend` concept requires the following, beside the group that runs the collectives:
+/// The `backend` concept requires the following, beside the group that runs the collectives. Of ranks that other
+/// processes drive the addresses are null; nothing is done and nothing found for them:
 /// - `fill(rank, to, n, make)`: element i of the memory `to` of `rank` becomes `make(i)`;
 /// - `count_if(rank, from, n, is)`: for how many of the elements `is(value)` holds;
 /// - `count_wrong(data, out, n)`: how many elements of all ranks' results are not what `data` asks for;
-/// - `time(job, in, out, call)`: warms up, then times `call()`; gives the samples, and those of a peer if it has one.
+/// - `time(job, in, out, call)`: warms up, then times `call()`, and what it is compared with in turn.
 template <class B>
 concept backend = requires(B& b, const job& j, float* to, const float* from, std::size_t n,
                            const std::vector<const float*>& in, const std::vector<float*>& out, void (*call)()) {
@@ -77,21 +76,13 @@ concept backend = requires(B& b, const job& j, float* to, const float* from, std
     b.fill(0, to, n, input_maker<float>{});
     { b.count_if(0, from, n, broken_guard<float>{}) } -> std::same_as<std::size_t>;
     { b.count_wrong(j.data, out, n) } -> std::same_as<std::size_t>;
-    { b.time(j, in, out, call) } -> std::same_as<std::pair<std::vector<double>, std::vector<double>>>;
+    { b.time(j, in, out, call) } -> std::same_as<timings>;
 };
 
-/// How many of `calls` calls in a row make up sample `i` of `samples`: as many in each, at most one more in some.
-[[nodiscard]] constexpr int calls_in_sample(int calls, int samples, int i) noexcept {
-    const auto before = [&](long long n) { return static_cast<int>(n * calls / samples); };
-    return before(i + 1) - before(i);
-}
-
-/// The addresses of all ranks' buffers.
-template <class Pointer, class Buffers>
-[[nodiscard]] std::vector<Pointer> addresses(const Buffers& buffers) {
-    std::vector<Pointer> list;
-    for (int r = 0; r < buffers.size(); ++r) { list.push_back(buffers[r]); }
-    return list;
+/// `p` moved on, unless it is null.
+template <class T>
+[[nodiscard]] T* moved(T* p, std::size_t elements) noexcept {
+    return p == nullptr ? p : p + elements;
 }
 
 /// @throw blink::usage_error for a group without exchanges
@@ -111,18 +102,15 @@ template <class T, backend Backend, class Op>
     if (j.in_place && !works_in_place(j.data.moves)) { return {}; }
     const std::size_t in_count = input_count(j.data);
     const std::size_t out_count = output_count(j.data);
-    const std::size_t both = std::max(in_count, out_count);
-    auto in = group.template make_buffers<T>((j.in_place ? both : in_count) + guard_elements);
-    auto apart = group.template make_buffers<T>(j.in_place ? 1 : out_count + guard_elements);
-    auto from = addresses<const T*>(in);
-    auto to = addresses<T*>(j.in_place ? in : apart);
-    for (std::size_t r = 0; j.in_place && is_sharded(j.data) && r < to.size(); ++r) {
-        if (is_rooted(j.data) && r != static_cast<std::size_t>(j.data.root)) { continue; }
-        if (in_count < out_count) {
-            from[r] += r * j.count;
-        } else {
-            to[r] += r * j.count;
-        }
+    const layout sizes = layout_of(j, 0);
+    auto first = group.template make_buffers<T>(sizes.first + guard_elements);
+    auto second = group.template make_buffers<T>(j.in_place ? 1 : sizes.second + guard_elements);
+    std::vector<const T*> from;
+    std::vector<T*> to;
+    for (int r = 0; r < group.size(); ++r) {
+        const layout l = layout_of(j, r);
+        from.push_back(moved(first[r], l.in_at));
+        to.push_back(moved(j.in_place ? first[r] : second[r], l.out_at));
     }
     blink::options choices;
     if (j.chunk > 0) { choices.chunk = blink::fixed_chunk{j.chunk}; }
@@ -141,9 +129,9 @@ template <class T, backend Backend, class Op>
     outcome result;
     for (int r = 0; r < group.size(); ++r) {
         const auto i = static_cast<std::size_t>(r);
-        b.fill(r, in[r], in.count(), poison_maker<T>{});
+        b.fill(r, first[r], first.count(), poison_maker<T>{});
         b.fill(r, const_cast<T*>(from[i]), in_count, input_maker<T>{j.data, r, in_count});
-        if (!j.in_place) { b.fill(r, apart[r], apart.count(), poison_maker<T>{}); }
+        if (!j.in_place) { b.fill(r, second[r], second.count(), poison_maker<T>{}); }
     }
     if (j.check) {
         call();
@@ -151,11 +139,11 @@ template <class T, backend Backend, class Op>
         result.wrong = b.count_wrong(j.data, to, out_count);
     }
     if (j.in_place && std::is_integral_v<T>) { // sums of sums would overflow
-        for (int r = 0; r < group.size(); ++r) { b.fill(r, in[r], both, zero_maker<T>{}); }
+        for (int r = 0; r < group.size(); ++r) { b.fill(r, first[r], sizes.first, zero_maker<T>{}); }
     }
-    std::tie(result.samples, result.peer_samples) = b.time(j, from, to, call);
+    static_cast<timings&>(result) = b.time(j, from, to, call);
     for (int r = 0; j.check && r < group.size(); ++r) {
-        const T* const end = j.in_place ? in[r] + both : apart[r] + out_count;
+        const T* const end = j.in_place ? moved(first[r], sizes.first) : moved(second[r], sizes.second);
         result.out_of_bounds += b.count_if(r, end, guard_elements, broken_guard<T>{});
     }
     return result;

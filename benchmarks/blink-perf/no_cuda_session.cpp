@@ -12,6 +12,10 @@ std::unique_ptr<session> make_cuda_session(const options& /*o*/) {
     throw blink::usage_error("--executor cuda: this build has no CUDA (configure with nvcc in the PATH)");
 }
 
+std::unique_ptr<session> make_process_session(const options& /*o*/, const seat& /*s*/) {
+    throw blink::usage_error("--processes: this build has no CUDA (configure with nvcc in the PATH)");
+}
+
 std::unique_ptr<session> make_emulated_session(const options& /*o*/) {
     throw blink::usage_error("--emulate: this build has no CUDA (configure with nvcc in the PATH)");
 }

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <numeric>
+#include <system_error>
 
 namespace blink_perf {
 namespace {
@@ -24,8 +26,8 @@ Exit status: 0; 1 wrong elements, or a run that failed; 2 wrong usage, or a thin
 /// What was typed, before it is understood.
 struct typed {
     std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
-    std::string executor = "auto", ranks, relays, chunk = "auto", how = "auto", compare;
-    int threads = 1, registered = 1, aggregate = 1;
+    std::string executor = "auto", ranks, relays, chunk = "auto", how = "auto", compare, iterations = "20";
+    int threads = 1, registered = 1, aggregate = 1, graphs = -1;
 };
 
 constexpr std::array movement_names{std::string_view{}, std::string_view{"gather"}, std::string_view{"scatter"},
@@ -57,9 +59,36 @@ executor executor_named(const std::string& name) {
 void refuse_what_is_not_built(const typed& t) {
     if (t.threads != 1) { throw blink::usage_error("-t: one thread drives all GPUs; give their number with -g"); }
     if (t.aggregate != 1) { throw blink::usage_error("-m: aggregated calls are not built yet"); }
-    if (!t.compare.empty() && t.compare != "nccl") {
-        throw blink::usage_error("--compare '" + t.compare + "': expected nccl");
+    if (!t.compare.empty() && t.compare != "nccl" && t.compare != "nccl,window") {
+        throw blink::usage_error("--compare '" + t.compare + "': expected nccl, or nccl,window");
     }
+}
+
+/// @throw blink::usage_error unless `text` is auto, which gives 0, or a number of calls
+int calls_named(const std::string& text) {
+    if (text == "auto") { return 0; }
+    constexpr int most = 1000000;
+    int calls = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), calls);
+    if (error != std::errc{} || end != text.data() + text.size() || calls < 1 || calls > most) {
+        throw blink::usage_error("-n '" + text + "': expected auto, or a number of calls from 1 to " +
+                                 std::to_string(most));
+    }
+    return calls;
+}
+
+void refuse_processes_with(const options& o) {
+    if (!o.processes) { return; }
+    const auto refuse = [](const std::string& what) {
+        throw blink::usage_error("--processes: " + what + " needs one process for all ranks");
+    };
+    if (o.run_on == executor::host || o.run_on == executor::simulate) {
+        throw blink::usage_error("--processes needs --executor cuda");
+    }
+    if (o.emulate) { refuse("--emulate"); }
+    if (o.virtual_ranks > 0) { refuse("--virtual-ranks"); }
+    if (!o.tune.empty()) { refuse("--tune"); }
+    if (!o.relays.empty()) { refuse("--relays"); }
 }
 
 void understand(const typed& t, options& o) {
@@ -84,7 +113,11 @@ void understand(const typed& t, options& o) {
         if (o.chunk == 0) { throw blink::usage_error("--chunk 0: expected auto or a size of at least one byte"); }
     }
     o.how = blink::protocol_from(t.how);
-    o.compare_nccl = t.compare == "nccl";
+    o.compare_nccl = !t.compare.empty();
+    o.compare_windows = t.compare == "nccl,window";
+    o.iterations = calls_named(t.iterations);
+    o.graphs = t.graphs >= 0 ? t.graphs : o.iterations == 0 ? automatic_replays : 0;
+    refuse_processes_with(o);
     if (o.emulate && (o.run_on == executor::host || o.run_on == executor::simulate)) {
         throw blink::usage_error("--emulate needs --executor cuda");
     }
@@ -136,8 +169,12 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     app.add_option("-f,--stepfactor", o.factor, "factor from size to size");
     app.add_option("-i,--stepbytes", t.step_bytes, "step from size to size, without a factor")->capture_default_str();
     app.add_option("-g,--ngpus", o.ranks, "number of ranks (default: every GPU)")->check(CLI::Range(1, 1024));
-    app.add_option("-t,--nthreads", t.threads, "1: one thread drives all GPUs")->capture_default_str();
-    app.add_option("-n,--iters", o.iterations, "measured calls")->check(CLI::Range(1, 1000000))->capture_default_str();
+    app.add_option("-t,--nthreads", t.threads, "1: one thread drives all GPUs; see --processes")->capture_default_str();
+    app.add_option(
+           "-n,--iters", t.iterations,
+           "measured calls; auto: 100 up to 256 KiB, 50 up to 4 MiB, else 20, in a graph that is replayed 8 times "
+           "unless -G says otherwise")
+        ->capture_default_str();
     app.add_option("-w,--warmup_iters", o.warmup, "calls before")->check(CLI::Range(0, 1000000))->capture_default_str();
     app.add_option("-m,--agg_iters", t.aggregate, "not built yet: calls a group");
     app.add_option("-c,--check", o.check, "1: check every element; 0: do not")->capture_default_str();
@@ -147,7 +184,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
     app.add_option("-o,--op", t.op, "sum prod min max avg mulsum (a sum of doubled contributions), or all")
         ->capture_default_str();
     app.add_option("-r,--root", o.root, "rank of the root; -1: each in turn")->capture_default_str();
-    app.add_option("-G,--cudagraph", o.graphs, "replay the measured calls so many times as a CUDA graph")
+    app.add_option("-G,--cudagraph", t.graphs,
+                   "replay the measured calls so many times as a CUDA graph; the time is the median of the replays")
         ->check(CLI::Range(0, 1000000));
     app.add_flag("-z,--blocking", o.blocking, "wait after each call");
     app.add_option("-T,--timeout", o.deadline_seconds, "seconds that a rank may wait for another")
@@ -171,8 +209,14 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->capture_default_str();
     app.add_option("--tuning", o.tuning, "file that --tune wrote");
     app.add_option("--tune", o.tune, "measure which protocol, blocks and chunk suit these GPUs, and write this file");
-    app.add_option("--compare", t.compare, "nccl: measure NCCL in turn, call by call");
-    app.add_option("--json,-J,--output_file", o.json, "file for the same numbers as JSON");
+    app.add_flag("--processes", o.processes, "one process a GPU; one that dies or hangs ends all, with status 1");
+    app.add_option(
+        "--compare", t.compare,
+        "nccl: measure NCCL in turn, without multicast (two more columns a side); nccl,window: also NCCL with "
+        "buffers in symmetric windows, as nccl-tests -R 2 (two more columns a side, behind all others; absent "
+        "where NCCL has none, as a line above the table says then)");
+    app.add_option("--json,-J,--output_file", o.json,
+                   "file for the same numbers as JSON, which benchmarks/performance/figure.py draws");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) { return help_text{app.help()}; } catch (const CLI::ParseError& e) {

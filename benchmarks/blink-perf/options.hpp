@@ -19,6 +19,9 @@ namespace blink_perf {
 
 enum class executor : unsigned char { automatic, cuda, host, simulate };
 
+/// As a number of replays: as many as `-n auto` makes of an executor's graphs, where it has graphs.
+inline constexpr int automatic_replays = -1;
+
 struct options {
     blink::collective kind = blink::collective::allreduce;
     movement moves = movement::none; ///< where not none, what is measured in place of `kind`
@@ -27,7 +30,7 @@ struct options {
     double factor = 0;                 ///< from size to size; 0: by `step_bytes`
     std::size_t step_bytes = 1U << 20; ///< where no factor is given
     int ranks = 0;                     ///< 0: all that there are
-    int iterations = 20;
+    int iterations = 20;               ///< 0: as `automatic_calls` says for each size
     int warmup = 1;
     bool check = true;
     std::vector<element_type> types{element_type::float32}; ///< empty: all that the executor carries
@@ -43,14 +46,16 @@ struct options {
     int virtual_ranks = 0;   ///< ranks that share a GPU; 0: one rank a GPU
     std::size_t chunk = 0;   ///< bytes; 0: the executor chooses
     blink::protocol how = blink::protocol::automatic;
-    bool registered = true;    ///< ranks store into each other's buffers
-    int blocks = 0;            ///< thread blocks a rank may use on a GPU; 0: by measurement
-    bool emulate = false;      ///< pace virtual ranks to the topology's links
-    double link_scale = 1;     ///< of the rate of every emulated link
-    bool compare_nccl = false; ///< measure NCCL in turn
-    std::string tuning;        ///< file that says how GPUs run what is left open; empty: built in
-    std::string tune;          ///< file for what this machine should use; empty: measure what was asked for instead
-    std::string json;          ///< file
+    bool registered = true;       ///< ranks store into each other's buffers
+    int blocks = 0;               ///< thread blocks a rank may use on a GPU; 0: by measurement
+    bool emulate = false;         ///< pace virtual ranks to the topology's links
+    double link_scale = 1;        ///< of the rate of every emulated link
+    bool processes = false;       ///< one process a GPU
+    bool compare_nccl = false;    ///< measure NCCL in turn
+    bool compare_windows = false; ///< and NCCL with buffers in symmetric windows
+    std::string tuning;           ///< file that says how GPUs run what is left open; empty: built in
+    std::string tune;             ///< file for what this machine should use; empty: measure what was asked for instead
+    std::string json;             ///< file
 };
 
 /// The text that `--help` asked for.

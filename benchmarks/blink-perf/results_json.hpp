@@ -42,6 +42,19 @@ struct summary {
     return list;
 }
 
+/// Appends the times of what Blink is compared with, under keys that begin with `name`; nothing where it was not
+/// measured.
+inline void add_peer(blink::json::object& to, const std::string& name, const std::vector<double>& samples,
+                     const std::string& ratio_key, double own_seconds) {
+    if (samples.empty()) { return; }
+    const double seconds = median(samples);
+    to.emplace_back(name + "_time", seconds * 1e6);
+    to.emplace_back(name + "_time_median", seconds * 1e6);
+    to.emplace_back(name + "_time_mean", mean(samples) * 1e6);
+    to.emplace_back(name + "_time_samples", microseconds(samples));
+    to.emplace_back(ratio_key, seconds / own_seconds);
+}
+
 [[nodiscard]] inline blink::json::value side_json(const row& r, const outcome& side) {
     if (side.samples.empty()) { return {}; } // there is no such call
     const double seconds = median(side.samples);
@@ -57,19 +70,31 @@ struct summary {
         {"bus_bw", algbw * bus_factor(r.what.data)},
         {"nwrong", std::move(wrong)},
     };
-    if (!side.peer_samples.empty()) {
-        const double peer = median(side.peer_samples);
-        o.emplace_back("nccl_time", peer * 1e6);
-        o.emplace_back("nccl_time_median", peer * 1e6);
-        o.emplace_back("nccl_time_mean", mean(side.peer_samples) * 1e6);
-        o.emplace_back("nccl_time_samples", microseconds(side.peer_samples));
-        o.emplace_back("ratio", peer / seconds);
-    }
+    add_peer(o, "nccl", side.peer_samples, "ratio", seconds);
+    add_peer(o, "nccl_window", side.window_samples, "window_ratio", seconds);
     return o;
 }
 
+/// How the numbers came about, beside the numbers.
+struct circumstances {
+    std::string executor;
+    std::string collective;             ///< the name of nccl-tests
+    std::vector<std::string> devices{}; ///< a line a rank
+    std::vector<std::string> notes{};   ///< see `session::notes`
+    bool processes = false;             ///< one process a GPU
+    int graphs = 0;                     ///< replays; 0: no graph
+    int blocks = 0;                     ///< as asked for; 0: by measurement
+    double ceiling_GBps = 0;            ///< see `session::ceiling_GBps`
+};
+
+[[nodiscard]] inline blink::json::array texts(const std::vector<std::string>& lines) {
+    blink::json::array list;
+    for (const std::string& line : lines) { list.emplace_back(line); }
+    return list;
+}
+
 [[nodiscard]] inline blink::json::value results_json(const std::vector<row>& rows, const summary& s,
-                                                     const std::string& executor_name) {
+                                                     const circumstances& c) {
     blink::json::array list;
     for (const row& r : rows) {
         const bool combined = reduces(r.what.data);
@@ -79,14 +104,22 @@ struct summary {
             {"type", to_string(r.what.type)},
             {"redop", combined ? to_string(r.what.data.op) : "none"},
             {"root", is_rooted(r.what.data) ? r.what.data.root : -1},
+            {"calls", r.what.iterations},
             {"out_of_place", side_json(r, r.out_of_place)},
             {"in_place", side_json(r, r.in_place)},
         });
     }
     const int ranks = rows.empty() ? 0 : rows.front().what.data.ranks;
     return blink::json::object{
-        {"executor", executor_name},
+        {"executor", c.executor},
         {"ranks", ranks},
+        {"collective", c.collective},
+        {"devices", texts(c.devices)},
+        {"notes", texts(c.notes)},
+        {"processes", c.processes},
+        {"graphs", c.graphs},
+        {"blocks", c.blocks},
+        {"ceiling_GBps", c.ceiling_GBps > 0 ? blink::json::value(c.ceiling_GBps) : blink::json::value()},
         {"results", std::move(list)},
         {"out_of_bounds", blink::json::object{{"count", s.out_of_bounds_values()}, {"okay", s.ok()}}},
         {"average_bus_bandwidth", blink::json::object{{"bandwidth", s.average_busbw()}, {"okay", s.ok()}}},

@@ -70,49 +70,61 @@ template <class... Args>
     return buffer.data();
 }
 
-[[nodiscard]] inline std::string side_text(const row& r, const outcome& side, bool compare) {
-    if (side.samples.empty()) { // there is no such call
-        return formatted("  %7s  %6s  %6s  %6s", "N/A", "N/A", "N/A", "N/A") +
-               (compare ? formatted("  %9s  %6s", "N/A", "N/A") : "");
-    }
+/// A time in microseconds, and how many times as fast Blink is: two columns for what Blink is compared with.
+[[nodiscard]] inline std::string peer_text(const outcome& side, const std::vector<double>& samples) {
+    if (side.samples.empty()) { return formatted("  %9s  %6s", "N/A", "N/A"); } // there is no such call
+    const double seconds = median(samples);
+    return formatted("  %9s  %6s", fitted(seconds * 1e6, 9).c_str(), fitted(seconds / median(side.samples), 6).c_str());
+}
+
+[[nodiscard]] inline std::string side_text(const row& r, const outcome& side, bool with_nccl) {
+    const std::string beside = with_nccl ? peer_text(side, side.peer_samples) : "";
+    if (side.samples.empty()) { return formatted("  %7s  %6s  %6s  %6s", "N/A", "N/A", "N/A", "N/A") + beside; }
     const double seconds = median(side.samples);
     const double algbw = algorithm_GBps(r.bytes, seconds);
     const double busbw = algbw * bus_factor(r.what.data);
     const std::string wrong = side.wrong ? std::to_string(*side.wrong) : "N/A";
-    std::string text = formatted("  %7s  %6s  %6s  %6s", fitted(seconds * 1e6, 7).c_str(), fitted(algbw, 6).c_str(),
-                                 fitted(busbw, 6).c_str(), wrong.c_str());
-    if (compare) {
-        const double peer = median(side.peer_samples);
-        text += formatted("  %9s  %6s", fitted(peer * 1e6, 9).c_str(), fitted(peer / seconds, 6).c_str());
-    }
-    return text;
+    return formatted("  %7s  %6s  %6s  %6s", fitted(seconds * 1e6, 7).c_str(), fitted(algbw, 6).c_str(),
+                     fitted(busbw, 6).c_str(), wrong.c_str()) +
+           beside;
 }
 
-/// With `compare` every side gets NCCL's time, and how many times as fast Blink is.
-[[nodiscard]] inline std::string row_text(const row& r, bool compare) {
+/// The columns of nccl-tests; where NCCL is compared, each side gets its time, and how many times as fast Blink is.
+/// Those of symmetric windows come behind both sides, so that the others stay where they are.
+[[nodiscard]] inline std::string row_text(const row& r, const comparison& with) {
     const bool combined = reduces(r.what.data);
     const int root = is_rooted(r.what.data) ? r.what.data.root : -1;
-    return formatted("%12zu  %12zu  %8s  %6s  %6d", r.bytes, r.what.count, std::string(to_string(r.what.type)).c_str(),
-                     combined ? std::string(to_string(r.what.data.op)).c_str() : "none", root) +
-           side_text(r, r.out_of_place, compare) + side_text(r, r.in_place, compare) + "\n";
+    std::string text =
+        formatted("%12zu  %12zu  %8s  %6s  %6d", r.bytes, r.what.count, std::string(to_string(r.what.type)).c_str(),
+                  combined ? std::string(to_string(r.what.data.op)).c_str() : "none", root) +
+        side_text(r, r.out_of_place, with.nccl) + side_text(r, r.in_place, with.nccl);
+    if (with.window) {
+        text +=
+            peer_text(r.out_of_place, r.out_of_place.window_samples) + peer_text(r.in_place, r.in_place.window_samples);
+    }
+    return text + "\n";
 }
 
-[[nodiscard]] inline std::string column_heads(bool compare) {
-    const auto side = [&](const char* time, const char* algbw, const char* busbw, const char* wrong, const char* peer,
-                          const char* ratio) {
-        std::string text = formatted("  %7s  %6s  %6s  %6s", time, algbw, busbw, wrong);
-        if (compare) { text += formatted("  %9s  %6s", peer, ratio); }
-        return text;
+[[nodiscard]] inline std::string column_heads(const comparison& with) {
+    const auto peer = [](bool shown, const char* time, const char* ratio) {
+        return shown ? formatted("  %9s  %6s", time, ratio) : "";
     };
-    const auto line = [&](const char* a, const char* b, const char* c, const char* d, const char* e,
-                          const std::string& s) {
-        return formatted("# %10s  %12s  %8s  %6s  %6s", a, b, c, d, e) + s + s + "\n";
+    const auto line = [&](std::array<const char*, 5> keys, std::array<const char*, 4> side, const char* nccl,
+                          const char* window, const char* ratio) {
+        const std::string both =
+            formatted("  %7s  %6s  %6s  %6s", side[0], side[1], side[2], side[3]) + peer(with.nccl, nccl, ratio);
+        const std::string behind = peer(with.window, window, ratio);
+        return formatted("# %10s  %12s  %8s  %6s  %6s", keys[0], keys[1], keys[2], keys[3], keys[4]) + both + both +
+               behind + behind + "\n";
     };
-    return formatted("# %10s  %12s  %8s  %6s  %6s           out-of-place          %s             in-place          \n",
-                     "", "", "", "", "", compare ? "                 " : "") +
-           line("size", "count", "type", "redop", "root",
-                side("time", "algbw", "busbw", "#wrong", "nccl time", "ratio")) +
-           line("(B)", "(elements)", "", "", "", side("(us)", "(GB/s)", "(GB/s)", "", "(us)", ""));
+    return formatted(
+               "# %10s  %12s  %8s  %6s  %6s           out-of-place          %s             in-place          %s%s\n",
+               "", "", "", "", "", with.nccl ? "                 " : "",
+               with.window && with.nccl ? "                 " : "",
+               with.window ? "     out-of-place            in-place" : "") +
+           line({"size", "count", "type", "redop", "root"}, {"time", "algbw", "busbw", "#wrong"}, "nccl time", "window",
+                "ratio") +
+           line({"(B)", "(elements)", "", "", ""}, {"(us)", "(GB/s)", "(GB/s)", ""}, "(us)", "(us)", "");
 }
 
 } // namespace blink_perf

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "samples.hpp"
 #include "session.hpp"
 #include "table.hpp"
 #include "tune.hpp"
@@ -39,7 +40,7 @@ class point_meter {
         j.data.ranks = session_->ranks();
         j.count = j.data.count = p.bytes / size_of(j.type);
         j.check = asked_.check;
-        j.iterations = asked_.iterations;
+        j.iterations = asked_.iterations > 0 ? asked_.iterations : automatic_calls(p.bytes);
         j.warmup = asked_.warmup;
         j.graphs = std::max(asked_.graphs, 10);
         j.how = p.how;

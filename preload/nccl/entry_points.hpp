@@ -26,6 +26,19 @@
     X(result, ncclReduceScatter,                                                                                       \
       (const void* in, void* out, std::size_t count, data_type type, operation op, communicator* comm, stream* s),     \
       (in, out, count, type, op, comm, s))                                                                             \
+    X(result, ncclSend, (const void* in, std::size_t count, data_type type, int peer, communicator* comm, stream* s),  \
+      (in, count, type, peer, comm, s))                                                                                \
+    X(result, ncclRecv, (void* out, std::size_t count, data_type type, int peer, communicator* comm, stream* s),       \
+      (out, count, type, peer, comm, s))                                                                               \
+    X(result, ncclAlltoAll,                                                                                            \
+      (const void* in, void* out, std::size_t count, data_type type, communicator* comm, stream* s),                   \
+      (in, out, count, type, comm, s))                                                                                 \
+    X(result, ncclGather,                                                                                              \
+      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
+      (in, out, count, type, root, comm, s))                                                                           \
+    X(result, ncclScatter,                                                                                             \
+      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
+      (in, out, count, type, root, comm, s))                                                                           \
     X(result, ncclRedOpCreatePreMulSum,                                                                                \
       (operation * op, void* scalar, data_type type, scalar_residence residence, communicator* comm),                  \
       (op, scalar, type, residence, comm))                                                                             \
@@ -37,6 +50,8 @@
     X(result, ncclCommInitRank, (communicator * *comm, int ranks, unique_id id, int rank), (comm, ranks, id, rank))    \
     X(result, ncclCommInitRankConfig, (communicator * *comm, int ranks, unique_id id, int rank, config* options),      \
       (comm, ranks, id, rank, options))                                                                                \
+    X(result, ncclCommSplit, (communicator * comm, int color, int key, communicator** created, config* options),       \
+      (comm, color, key, created, options))                                                                            \
     X(result, ncclCommFinalize, (communicator * comm), (comm))                                                         \
     X(result, ncclCommDestroy, (communicator * comm), (comm))                                                          \
     X(result, ncclCommAbort, (communicator * comm), (comm))                                                            \
@@ -54,8 +69,6 @@
     X(result, ncclCommInitRankScalable,                                                                                \
       (communicator * *comm, int ranks, int rank, int id_count, unique_id* ids, config* options),                      \
       (comm, ranks, rank, id_count, ids, options))                                                                     \
-    X(result, ncclCommSplit, (communicator * comm, int color, int key, communicator** created, config* options),       \
-      (comm, color, key, created, options))                                                                            \
     X(result, ncclCommShrink,                                                                                          \
       (communicator * comm, int* excluded, int count, communicator** created, config* options, int flags),             \
       (comm, excluded, count, created, options, flags))                                                                \
@@ -69,19 +82,6 @@
       (communicator * comm, void* memory, std::size_t bytes, window** created, int flags),                             \
       (comm, memory, bytes, created, flags))                                                                           \
     X(result, ncclCommWindowDeregister, (communicator * comm, window * w), (comm, w))                                  \
-    X(result, ncclSend, (const void* in, std::size_t count, data_type type, int peer, communicator* comm, stream* s),  \
-      (in, count, type, peer, comm, s))                                                                                \
-    X(result, ncclRecv, (void* out, std::size_t count, data_type type, int peer, communicator* comm, stream* s),       \
-      (out, count, type, peer, comm, s))                                                                               \
-    X(result, ncclAlltoAll,                                                                                            \
-      (const void* in, void* out, std::size_t count, data_type type, communicator* comm, stream* s),                   \
-      (in, out, count, type, comm, s))                                                                                 \
-    X(result, ncclGather,                                                                                              \
-      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
-      (in, out, count, type, root, comm, s))                                                                           \
-    X(result, ncclScatter,                                                                                             \
-      (const void* in, void* out, std::size_t count, data_type type, int root, communicator* comm, stream* s),         \
-      (in, out, count, type, root, comm, s))                                                                           \
     X(void, ncclResetDebugInit, (), ())                                                                                \
     X(result, ncclDevCommCreate,                                                                                       \
       (communicator * comm, const device_requirements* wanted, device_communicator* created), (comm, wanted, created)) \

@@ -29,3 +29,10 @@ TEST_CASE("a topology error without a place has no file and line 0") {
     CHECK(e.file().empty());
     CHECK(e.line() == 0);
 }
+
+TEST_CASE("the words of what a call throws; errors of others pass") {
+    CHECK(blink::text_thrown_by([] { throw blink::peer_lost_error(2, "rank 2's process ended"); }) ==
+          "rank 2's process ended");
+    CHECK(blink::text_thrown_by([] {}).empty());
+    CHECK_THROWS_AS((void)blink::text_thrown_by([] { throw std::runtime_error("not ours"); }), std::runtime_error);
+}

@@ -108,5 +108,14 @@ result ncclAllGather(const void*, void*, std::size_t, data_type, communicator*, 
 result ncclReduceScatter(const void*, void*, std::size_t, data_type, operation, communicator*, stream*) {
     return refused("ncclReduceScatter");
 }
+result ncclAlltoAll(const void*, void*, std::size_t, data_type, communicator*, stream*) {
+    return refused("ncclAlltoAll");
+}
+result ncclGather(const void*, void*, std::size_t, data_type, int, communicator*, stream*) {
+    return refused("ncclGather");
+}
+result ncclScatter(const void*, void*, std::size_t, data_type, int, communicator*, stream*) {
+    return refused("ncclScatter");
+}
 
 } // extern "C"

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs a program with and without libblink.so, which must make no difference to what it prints and how it ends.
 
-    compare_runs.py [--says TEXT] LIBBLINK PROGRAM [ARGUMENT...]
+    compare_runs.py [--says TEXT] [--nccl LIBNCCL] [--set NAME=VALUE]... LIBBLINK PROGRAM [ARGUMENT...]
 
 --says TEXT: the run with the library has to say TEXT on its standard error, under BLINK_DEBUG=info.
+--nccl LIBNCCL: the NCCL of both runs, where the program is linked to something that stands in for it.
+--set NAME=VALUE: a variable of the run with the library.
 Exit status 77 where the program itself skips (77).
 """
 import argparse
@@ -22,14 +24,17 @@ def run(command, **variables):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--says")
+    parser.add_argument("--nccl")
+    parser.add_argument("--set", action="append", default=[])
     parser.add_argument("preloaded", metavar="LIBBLINK")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
-    plain = run(given.command)
+    plain = run(given.command, **({"LD_PRELOAD": given.nccl} if given.nccl else {}))
     if plain.returncode == 77:
         print(plain.stdout, end="")
         return 77
-    blink = run(given.command, LD_PRELOAD=os.path.abspath(given.preloaded), BLINK_DEBUG="info")
+    blink = run(given.command, LD_PRELOAD=os.path.abspath(given.preloaded), BLINK_DEBUG="info",
+                **({"BLINK_NCCL_LIBRARY": given.nccl} if given.nccl else {}), **dict(s.split("=", 1) for s in given.set))
     print(blink.stdout, end="")
     print(blink.stderr, end="", file=sys.stderr)
     wrong = []

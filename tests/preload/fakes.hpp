@@ -20,7 +20,7 @@
 namespace preload_test {
 
 using namespace blink::preload;
-using blink::collective;
+using collective = call_kind;
 
 /// A communicator's address; nobody looks behind it.
 [[nodiscard]] inline nccl::communicator* comm(std::size_t number) {
@@ -74,7 +74,15 @@ class fake_nccl final : public nccl_beneath {
         return nccl::success;
     }
 
+    nccl::result place(nccl::communicator*, int* ranks, int* rank) override {
+        *ranks = placed_ranks;
+        *rank = placed_rank;
+        return nccl::success;
+    }
+
     static constexpr std::size_t refused_count = 666;
+    int placed_ranks = 0; ///< of every communicator
+    int placed_rank = 0;
     nccl::result end_answer = nccl::success;
     bool same_device = false;
 };
@@ -104,7 +112,11 @@ class fake_executor final : public executor {
     void launch(const matched_call& c) override {
         if (fake().throws) { throw blink::cuda_error("no launch"); }
         last_factors() = c.factors;
-        written().add("blink " + shown(c.kind, c.count) + " among " + std::to_string(c.in.size()));
+        std::string line = "blink " + shown(c.kind, c.count) + " among " + std::to_string(c.streams.size());
+        for (const matched_transfer& t : c.transfers) {
+            line += ", " + std::to_string(t.bytes) + " B " + std::to_string(t.from) + "-" + std::to_string(t.to);
+        }
+        written().add(line);
     }
     void finish() noexcept override { written().add("finish"); }
     void abort() noexcept override { written().add("abort"); }

@@ -4,87 +4,22 @@
 // checked on each rank element by element; groups, streams, graphs, two communicators, and a rank that dies. The ranks
 // share the GPUs that there are. Under libblink.so, and linked to alone_nccl.cpp, all of it is Blink's.
 //
-//     processes [RANKS, default 2]
+//     processes [RANKS, default 2] [all, alive or dies: without the rank that dies, or that alone]
 //
 // Status 77 where no GPU is visible.
-#include <cuda_runtime_api.h>
-
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 
-#include "nccl_calls.hpp"
-#include "values.hpp"
+#include "rank_processes.hpp"
 
 namespace {
 
 using namespace preload_test;
-
-constexpr int no_gpu = 77;
-constexpr unsigned char poison = 0x5a;
-constexpr std::size_t largest = 100003;
-
-int own_rank = 0;
-int failures = 0;
-
-void check(const char* what, int status) {
-    if (status == 0) { return; }
-    std::fprintf(stderr, "rank %d: %s: status %d (%s)\n", own_rank, what, status, ncclGetLastError(nullptr));
-    std::_Exit(1);
-}
-
-void tell(const std::string& name, bool right) {
-    failures += right ? 0 : 1;
-    if (!right || own_rank == 0) {
-        std::printf("%s  rank %d: %s\n", right ? "ok  " : "FAIL", own_rank, name.c_str());
-        std::fflush(stdout);
-    }
-}
-
-/// One rank: its communicator, stream and buffers, which are large enough for every case.
-struct rank_state {
-    rank_state(int rank, int ranks, const unique_id& id, const unique_id& second_id)
-        : n(static_cast<std::size_t>(ranks)), own(static_cast<std::size_t>(rank)), bytes((n + 1) * largest * 8) {
-        int gpus = 0;
-        if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus == 0) { std::_Exit(no_gpu); }
-        check("cudaSetDevice", cudaSetDevice(rank % gpus));
-        check("cudaStreamCreate", cudaStreamCreateWithFlags(&on, cudaStreamNonBlocking));
-        check("cudaStreamCreate", cudaStreamCreateWithFlags(&beside, cudaStreamNonBlocking));
-        for (unsigned char** const buffer : {&in, &out}) {
-            void* memory = nullptr;
-            check("cudaMalloc", cudaMalloc(&memory, bytes));
-            *buffer = static_cast<unsigned char*>(memory);
-        }
-        check("ncclCommInitRank", ncclCommInitRank(&comm, ranks, id, rank));
-        check("ncclCommInitRank", ncclCommInitRank(&second, ranks, second_id, rank));
-    }
-    [[nodiscard]] stream* at() const { return reinterpret_cast<stream*>(on); }
-    void wait() const { check("cudaStreamSynchronize", cudaStreamSynchronize(on)); }
-
-    std::size_t n, own, bytes;
-    cudaStream_t on = nullptr;
-    cudaStream_t beside = nullptr;
-    unsigned char* in = nullptr;
-    unsigned char* out = nullptr;
-    communicator* comm = nullptr;
-    communicator* second = nullptr;
-};
-
-void write(unsigned char* to, const std::vector<unsigned char>& bytes) {
-    check("cudaMemcpy", cudaMemcpy(to, bytes.data(), bytes.size(), cudaMemcpyHostToDevice));
-    check("cudaDeviceSynchronize", cudaDeviceSynchronize());
-}
-std::vector<unsigned char> read(const unsigned char* from, std::size_t bytes) {
-    std::vector<unsigned char> found(bytes);
-    check("cudaMemcpy", cudaMemcpy(found.data(), from, bytes, cudaMemcpyDeviceToHost));
-    return found;
-}
 
 enum class kind { allreduce, reduce, broadcast, bcast, allgather, reduce_scatter };
 
@@ -318,9 +253,8 @@ bool survives(const rank_state& s) {
     return error == remote_error && later == remote_error && ncclCommAbort(s.comm) == success;
 }
 
-int run(int rank, int ranks, const unique_id (&ids)[4]) {
-    own_rank = rank;
-    {
+int run(int rank, int ranks, const rank_ids& ids, const std::string& what) {
+    if (what != "dies") {
         const rank_state s(rank, ranks, ids[0], ids[1]);
         tell("graphs between calls that no graph holds", replays(s));
         every_collective(s);
@@ -335,6 +269,7 @@ int run(int rank, int ranks, const unique_id (&ids)[4]) {
         check("cudaFree", cudaFree(s.in));
         check("cudaFree", cudaFree(s.out));
     }
+    if (what == "alive") { return failures == 0 ? 0 : 1; }
     const rank_state again(rank, ranks, ids[2], ids[3]);
     tell("a rank that dies", survives(again));
     return failures == 0 ? 0 : 1;
@@ -344,39 +279,10 @@ int run(int rank, int ranks, const unique_id (&ids)[4]) {
 
 int main(int argc, char** argv) {
     const int ranks = argc > 1 ? std::atoi(argv[1]) : 2;
-    if (ranks < 2) {
-        std::fprintf(stderr, "expected two ranks or more\n");
+    const std::string what = argc > 2 ? argv[2] : "all";
+    if (ranks < 2 || (what != "all" && what != "alive" && what != "dies")) {
+        std::fprintf(stderr, "expected two ranks or more, and all, alive or dies\n");
         return 2;
     }
-    // NCCL's ids have to be made by a rank; a pipe brings them to the others.
-    int ends[2];
-    if (pipe(ends) != 0) { return 2; }
-    std::vector<pid_t> children;
-    for (int r = 0; r < ranks; ++r) {
-        const pid_t child = fork();
-        if (child < 0) { return 2; }
-        if (child > 0) {
-            children.push_back(child);
-            continue;
-        }
-        unique_id ids[4];
-        if (r == 0) {
-            for (unique_id& id : ids) { check("ncclGetUniqueId", ncclGetUniqueId(&id)); }
-            for (int other = 1; other < ranks; ++other) { check("write", ::write(ends[1], ids, sizeof ids) < 0); }
-        } else {
-            check("read", ::read(ends[0], ids, sizeof ids) != static_cast<ssize_t>(sizeof ids));
-        }
-        const int status = run(r, ranks, ids);
-        std::fflush(stdout);
-        std::_Exit(status);
-    }
-    int worst = 0;
-    for (const pid_t child : children) {
-        int status = 0;
-        (void)waitpid(child, &status, 0);
-        const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-        if (worst == 0 || (worst == no_gpu && code != 0)) { worst = code; }
-    }
-    std::printf("%s\n", worst == 0 ? "all right" : worst == no_gpu ? "no GPU is visible" : "something went wrong");
-    return worst;
+    return in_processes(ranks, [&](int rank, const rank_ids& ids) { return run(rank, ranks, ids, what); });
 }

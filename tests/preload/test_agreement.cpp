@@ -1,113 +1,12 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <doctest/doctest.h>
-
-#include <array>
-#include <chrono>
-#include <filesystem>
-#include <latch>
+#include <string>
 #include <thread>
-#include <unistd.h>
+#include <vector>
 
-#include "agreement.hpp"
-#include "fakes.hpp"
+#include "two_processes.hpp"
 
 using namespace preload_test;
-using namespace std::chrono_literals;
-
-namespace {
-
-constexpr nccl::unique_id some_id{{'a', 'b', 0, 'c'}};
-
-/// A folder of this test alone.
-struct folder {
-    folder() : path(std::filesystem::temp_directory_path() / ("blink-agreement-" + std::to_string(::getpid()))) {
-        std::filesystem::create_directories(path);
-    }
-    ~folder() { std::filesystem::remove_all(path); }
-    folder(const folder&) = delete;
-    folder& operator=(const folder&) = delete;
-    std::filesystem::path path;
-};
-
-settings choices(const folder& at) {
-    settings s;
-    s.rendezvous_folder = at.path.string();
-    s.rendezvous_timeout = 5s;
-    return s;
-}
-
-std::unique_ptr<executor> make_part(const process_place& at, const settings&) {
-    written().add("made " + std::to_string(at.rank) + " of " + std::to_string(at.ranks) + " on GPU " +
-                  std::to_string(at.device));
-    return std::make_unique<fake_executor>();
-}
-std::unique_ptr<executor> make_but_for_rank_1(const process_place& at, const settings& s) {
-    if (at.rank == 1) { throw blink::cuda_error("no memory"); }
-    return make_part(at, s);
-}
-
-/// What each of three ranks was told; empty where it has an executor.
-std::array<std::string, 3> told(const std::array<settings, 3>& chosen, process_executor_maker make) {
-    std::array<std::string, 3> said;
-    std::vector<std::thread> ranks;
-    for (int r = 0; r < 3; ++r) {
-        ranks.emplace_back([&, r] {
-            const auto i = static_cast<std::size_t>(r);
-            try {
-                const auto made = agree({r, 3, 0, rendezvous_address(some_id, chosen[i])}, chosen[i], make);
-                if (made == nullptr) { said[i] = "nothing"; }
-            } catch (const blink::error& e) { said[i] = e.what(); }
-        });
-    }
-    for (std::thread& t : ranks) { t.join(); }
-    return said;
-}
-
-/// One process of a job of two, each a program of its own.
-struct one_of_two {
-    one_of_two(const settings& s, int rank, process_executor_maker make)
-        : chosen(s), blink(nccl, make_fake, make, chosen) {
-        nccl::communicator* made = comm(static_cast<std::size_t>(rank));
-        CHECK(blink.init_rank(&made, 2, some_id, rank, true, yes) == nccl::success);
-    }
-    fake_nccl nccl;
-    settings chosen;
-    interposer blink;
-};
-
-/// Makes both processes at once, as threads, and lets each do something.
-template <class Body>
-void both(const settings& s, process_executor_maker make, const Body& body) {
-    fake() = {};
-    (void)written().taken();
-    std::latch ready(2);
-    std::vector<std::thread> threads;
-    // The count of ranks in this process is an interposer's, so the threads pass for processes.
-    for (const int r : {0, 1}) {
-        threads.emplace_back([&, r] {
-            one_of_two p(s, r, make);
-            ready.arrive_and_wait();
-            body(p, r);
-        });
-    }
-    for (std::thread& t : threads) { t.join(); }
-}
-
-lines sorted(lines l) {
-    std::ranges::sort(l);
-    return l;
-}
-
-collective_call call_on(int rank, std::size_t count) {
-    collective_call c{collective::allreduce};
-    c.count = count;
-    c.type = nccl::float32;
-    c.comm = comm(static_cast<std::size_t>(rank));
-    return c;
-}
-
-} // namespace
 
 TEST_CASE("the rendezvous follows from all bytes of the id, and lies where the user says") {
     settings s;
@@ -175,35 +74,10 @@ TEST_CASE("where one process cannot, NCCL has the communicator in all of them") 
     const folder here;
     both(choices(here), make_but_for_rank_1, [](one_of_two& p, int r) {
         (void)p.blink.collective(call_on(r, 5));
-        CHECK(p.blink.trouble(comm(static_cast<std::size_t>(r))).empty());
+        CHECK(p.blink.last_error(comm(static_cast<std::size_t>(r))).empty());
     });
     CHECK(sorted(written().taken()) ==
           lines{"abort", "made 0 of 2 on GPU 0", "nccl allreduce 5 on 0", "nccl allreduce 5 on 1"});
-}
-
-TEST_CASE("processes leave to NCCL what all of them know to be NCCL's") {
-    const folder here;
-    settings s = choices(here);
-    s.disabled[static_cast<std::size_t>(collective::allgather)] = true;
-    both(s, make_part, [](one_of_two& p, int r) {
-        collective_call c = call_on(r, 1);
-        c.kind = collective::allgather;
-        (void)p.blink.collective(c);
-        c = call_on(r, 2);
-        c.type = nccl::type_count;
-        (void)p.blink.collective(c);
-        c = call_on(r, 3);
-        c.kind = collective::broadcast;
-        c.root = 2; // there are two ranks, of which this process has one
-        (void)p.blink.collective(c);
-        c.root = 1;
-        c.count = 4;
-        (void)p.blink.collective(c);
-    });
-    CHECK(sorted(written().taken()) == lines{"blink broadcast 4 among 1", "blink broadcast 4 among 1",
-                                             "made 0 of 2 on GPU 0", "made 1 of 2 on GPU 1", "nccl allgather 1 on 0",
-                                             "nccl allgather 1 on 1", "nccl allreduce 2 on 0", "nccl allreduce 2 on 1",
-                                             "nccl broadcast 3 on 0", "nccl broadcast 3 on 1"});
 }
 
 TEST_CASE("a rank that is lost is an error of the communicator, and an abort frees it") {
@@ -215,8 +89,9 @@ TEST_CASE("a rank that is lost is an error of the communicator, and an abort fre
         CHECK(p.blink.async_error(comm(0), &error, yes) == nccl::success);
         CHECK(error == nccl::remote_error);
         CHECK(p.blink.collective(call_on(0, 5)) == nccl::remote_error);
+        CHECK(p.blink.last_error(comm(0)) == "rank 1's process ended");
         CHECK(p.blink.end(comm(0), interposer::ending::abort, yes) == nccl::success);
-        CHECK(p.blink.trouble(comm(0)).empty());
+        CHECK(p.blink.last_error(nullptr) == "rank 1's process ended");
     });
     fake() = {};
     CHECK(std::ranges::count(written().taken(), "abort") == 1);

@@ -201,6 +201,9 @@ TEST_CASE("a launch that fails ends the others and the group") {
     p.call(1, 4);
     CHECK(p.blink.group_end() == nccl::unhandled_cuda_error);
     CHECK(written().taken() == lines{"abort", "nccl end"});
+    CHECK(p.blink.last_error(nullptr) == "no launch");
+    p.call(0, fake_nccl::refused_count); // an error of NCCL's, which has its own words
+    CHECK(p.blink.last_error(nullptr).empty());
 }
 
 TEST_CASE("what went wrong on the devices is told by the calls that ask, and by all that follow") {
@@ -209,8 +212,9 @@ TEST_CASE("what went wrong on the devices is told by the calls that ask, and by 
     nccl::result error = nccl::success;
     CHECK(p.blink.async_error(comm(0), &error, yes) == nccl::success);
     CHECK(error == nccl::remote_error);
-    CHECK(p.blink.trouble(comm(1)) == "rank 1 waited too long");
+    CHECK(p.blink.last_error(comm(1)) == "rank 1 waited too long");
     CHECK(p.call(0, 4) == nccl::remote_error);
+    CHECK(p.blink.last_error(nullptr) == "rank 1 waited too long"); // as PyTorch asks
     error = nccl::internal_error;
     p.blink.async_error(comm(0), &error, yes);
     CHECK(error == nccl::internal_error);

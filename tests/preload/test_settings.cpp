@@ -53,11 +53,13 @@ TEST_CASE("right values are taken") {
                             {"BLINK_PLAN_DUMP_FILE", "plans.json"}});
     CHECK(r.told.empty());
     CHECK(r.chosen.debug == log::level::info);
-    CHECK(r.chosen.disabled == std::array{true, false, false, false, true});
+    CHECK(r.chosen.disabled == std::array{true, false, false, false, true, false, false, false, false});
     CHECK(r.chosen.timeout == 1500ms);
     CHECK(r.chosen.topology_file == "dgx1v");
     CHECK(r.chosen.plan_file == "plans.json");
-    CHECK(read({{"BLINK_DISABLE", "1"}}).chosen.disabled == std::array{true, true, true, true, true});
+    CHECK(read({{"BLINK_DISABLE", "1"}}).chosen.disabled ==
+          std::array{true, true, true, true, true, true, true, true, true});
+    CHECK(read({{"BLINK_DISABLE", "send_recv"}}).chosen.disabled.back());
     CHECK(read({{"BLINK_DISABLE", "0"}}).chosen.disabled == settings{}.disabled);
     CHECK(read({{"BLINK_DEBUG", "none"}}).chosen.debug == log::level::none);
 }

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What one rank does in torch_runs.py: trains, and calls torch.distributed's collectives on GPU memory.
 
-    torch_job.py BACKEND FILE.json PART...
+    torch_job.py BACKEND FILE.json SECONDS PART...
 
-RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT are torchrun's. Ranks may share a GPU. Rank 0 writes what came out.
+RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT are torchrun's. Ranks may share a GPU. Rank 0 writes what came
+out, after each part. After SECONDS each rank tells where it stands, for a log, and ends.
 """
+import faulthandler
 import json
 import os
 import sys
@@ -13,138 +15,26 @@ import time
 
 import torch
 import torch.distributed as dist
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
-RANK, SIZE = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-DEVICE = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+from torch_training import (DEVICE, RANK, SIZE, captured_step, convolutions, data_parallel, shards_are_whole, step_times,
+                            tensor_parallel, train, transformer, wait)
 
-
-class Residual(nn.Module):
-    """Two convolutions beside a shortcut, as in a ResNet."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
-                                  nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-                                  nn.BatchNorm2d(channels))
-
-    def forward(self, x):
-        return torch.relu(x + self.body(x))
+WRONG = []
 
 
-def convolutions():
-    model = nn.Sequential(nn.Conv2d(3, 64, 3, stride=2, padding=1), *[Residual(64) for _ in range(4)],
-                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    return model, lambda g: torch.randn(8, 3, 32, 32, generator=g)
+def expect(name, got, wanted):
+    """Notes the name of what gave something wrong."""
+    if not torch.equal(got.cpu().double(), wanted.double()):
+        WRONG.append(name)
 
 
-def transformer():
-    layer = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, batch_first=True)
-    model = nn.Sequential(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Flatten(),
-                          nn.Linear(16 * 128, 10))
-    return model, lambda g: torch.randn(8, 16, 128, generator=g)
-
-
-def batches(sample, steps):
-    """Two in turn, which can be learnt by heart; the same on every run, different on every rank."""
-    g = torch.Generator().manual_seed(1000 + RANK)
-    both = [(sample(g).to(DEVICE), torch.randint(0, 10, (8,), generator=g).to(DEVICE)) for _ in range(2)]
-    for i in range(steps):
-        yield both[i % 2]
-
-
-def train(make, dtype, wrap, steps=50):
-    """This rank's loss in each step."""
-    torch.manual_seed(7)
-    model, sample = make()
-    model = wrap(model.to(DEVICE, dtype))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.005, momentum=0.9)
-    losses = []
-    for x, wanted in batches(sample, steps):
-        loss = nn.functional.cross_entropy(model(x.to(dtype)).float(), wanted)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    return [float(l) for l in losses]
-
-
-def data_parallel(model):
-    return DistributedDataParallel(model, device_ids=[DEVICE.index], bucket_cap_mb=1)
-
-
-def sharded(model):
-    from torch.distributed.fsdp import fully_shard
-    for part in model:
-        if any(True for _ in part.parameters()):
-            fully_shard(part)
-    return fully_shard(model)
-
-
-def shards_are_whole():
-    """Sharded weights train as whole ones do: the losses of both, on one rank's batches."""
-    return {"sharded": train(transformer, torch.float32, sharded, 20),
-            "whole": train(transformer, torch.float32, data_parallel, 20)}
-
-
-def captured_step(steps=30):
-    """A training step in a CUDA graph, with its AllReduce, against the same step call by call."""
-    def weights_after(captured):
-        torch.manual_seed(7)
-        model = nn.Sequential(nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 10)).to(DEVICE)
-        x, wanted = torch.zeros(8, 256, device=DEVICE), torch.zeros(8, dtype=torch.long, device=DEVICE)
-        parameters = list(model.parameters())
-
-        def step():
-            loss = nn.functional.cross_entropy(model(x), wanted)
-            gradients = torch.autograd.grad(loss, parameters)
-            flat = torch.cat([g.reshape(-1) for g in gradients])
-            dist.all_reduce(flat)
-            with torch.no_grad():
-                for p, g in zip(parameters, flat.split([p.numel() for p in parameters])):
-                    p -= 0.01 / SIZE * g.view_as(p)
-
-        kept = [p.detach().clone() for p in parameters]
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(3):
-                step()
-        torch.cuda.current_stream().wait_stream(aside)
-        with torch.no_grad():
-            for p, k in zip(parameters, kept):
-                p.copy_(k)
-        run = step
-        if captured:
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                step()
-            run = graph.replay
-        g = torch.Generator().manual_seed(5 + RANK)
-        for i in range(steps):
-            x.copy_(torch.randn(8, 256, generator=g))
-            wanted.copy_(torch.randint(0, 10, (8,), generator=g))
-            run()
-            if i % 7 == 0:
-                dist.all_reduce(torch.ones(33, device=DEVICE)) # a call that no graph holds
-        return torch.cat([p.detach().reshape(-1) for p in parameters])
-
-    by_graph, by_call = weights_after(True), weights_after(False)
-    return {"largest difference": float((by_graph - by_call).abs().max()), "largest weight": float(by_call.abs().max())}
+def of(rank, n, dtype):
+    return ((torch.arange(n) * 7 + rank * 3) % 11).to(dtype)
 
 
 def collectives():
     """Names of those that gave something wrong."""
-    wrong = []
-
-    def expect(name, got, wanted):
-        if not torch.equal(got.cpu().double(), wanted.double()):
-            wrong.append(name)
-
-    def of(rank, n, dtype):
-        return ((torch.arange(n) * 7 + rank * 3) % 11).to(dtype)
-
+    WRONG.clear()
     second = dist.new_group(list(range(SIZE)))
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int32, torch.int64, torch.uint8,
                   torch.int8):
@@ -182,79 +72,111 @@ def collectives():
     dist.all_reduce(flags, dist.ReduceOp.MAX)
     expect("all_reduce of bool", flags, torch.tensor([True, True, False]))
     dist.barrier()
-    return {"wrong": wrong}
+    return {"wrong": WRONG[:]}
 
 
-def step_times(steps=60):
-    """Milliseconds of a data-parallel step by bucket, the median."""
-    times = {}
-    for bucket in (1, 8, 25):
-        torch.manual_seed(7)
-        model = nn.Sequential(*[nn.Linear(2048, 2048) for _ in range(8)]).to(DEVICE)
-        model = DistributedDataParallel(model, device_ids=[DEVICE.index], bucket_cap_mb=bucket)
-        x = torch.randn(16, 2048, device=DEVICE)
-        taken = []
-        for _ in range(steps):
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            model(x).square().mean().backward()
-            torch.cuda.synchronize()
-            taken.append((time.perf_counter() - start) * 1e3)
-        times[f"{bucket} MiB"] = sorted(taken[10:])[len(taken[10:]) // 2]
-    return times
+def exchanges():
+    """All that sends and receives, between calls that reduce; names of those that gave something wrong."""
+    WRONG.clear()
+    for dtype in (torch.float32, torch.bfloat16, torch.int64, torch.uint8):
+        for n in (1, 1000, 300007):
+            name = f" of {n} {dtype}"
+            own = of(RANK, n, dtype).to(DEVICE)
+            everyone = torch.stack([of(r, n, dtype) for r in range(SIZE)])
+            for_all = torch.cat([own + r for r in range(SIZE)])
+            got = torch.zeros_like(for_all)
+            dist.all_to_all_single(got, for_all)
+            expect("all_to_all_single" + name, got, torch.cat([everyone[r] + RANK for r in range(SIZE)]))
+            got = [torch.zeros_like(own) for _ in range(SIZE)]
+            dist.all_to_all(got, list(for_all.chunk(SIZE)))
+            expect("all_to_all" + name, torch.stack(got), everyone + RANK)
+            total = own.clone()
+            dist.all_reduce(total)
+            expect("all_reduce" + name, total, everyone.long().sum(0).to(dtype))
+            for root in range(SIZE):
+                got = [torch.zeros_like(own) for _ in range(SIZE)] if RANK == root else None
+                dist.gather(own, got, root)
+                if RANK == root:
+                    expect("gather" + name, torch.stack(got), everyone)
+                got = torch.zeros_like(own)
+                dist.scatter(got, list(for_all.chunk(SIZE)) if RANK == root else None, root)
+                expect("scatter" + name, got, everyone[root] + RANK)
+            got = torch.zeros_like(own)
+            ring = [dist.P2POp(dist.isend, own, (RANK + 1) % SIZE), dist.P2POp(dist.irecv, got, (RANK - 1) % SIZE)]
+            for work in dist.batch_isend_irecv(ring):
+                work.wait()
+            expect("batch_isend_irecv" + name, got, everyone[(RANK - 1) % SIZE])
+            got = own.clone()
+            if RANK == 0:
+                dist.send(own, SIZE - 1)
+            elif RANK == SIZE - 1:
+                dist.recv(got, 0)
+                expect("recv" + name, got, everyone[0])
+    return {"wrong": WRONG[:]}
 
 
-def communicators(times=1000):
-    """Made, used once and destroyed."""
+def communicators(times=100, seconds=25):
+    """Made, used once and destroyed, until there are enough or rank 0 has no time left."""
+    start, before = time.monotonic(), 0
     for i in range(times):
         if i == 10: # what the first ones allocate for ever is there
             before = torch.cuda.mem_get_info()[0]
         group = dist.new_group(list(range(SIZE)))
-        one = torch.full((10,), RANK + 1, device=DEVICE)
-        dist.all_reduce(one, group=group)
-        if int(one[0]) != SIZE * (SIZE + 1) // 2:
-            return {"wrong": i}
+        said = torch.tensor([RANK + 1, RANK == 0 and time.monotonic() - start > seconds], dtype=torch.float32, device=DEVICE)
+        dist.all_reduce(said, group=group)
+        total, late = said.tolist()
         dist.destroy_process_group(group)
-    return {"made": times, "lost MiB": (before - torch.cuda.mem_get_info()[0]) >> 20}
+        if total != SIZE * (SIZE + 1) // 2:
+            return {"wrong": i}
+        if late:
+            break
+    return {"made": i + 1, "lost MiB": (before - torch.cuda.mem_get_info()[0]) >> 20 if i > 10 else 0}
 
 
 def lost_rank():
     """The last rank dies; what the others are told, and after how many seconds."""
     dist.all_reduce(torch.ones(4, device=DEVICE))
-    torch.cuda.synchronize()
+    wait()
     if RANK + 1 == SIZE:
         os._exit(0)
     start = time.monotonic()
     try:
         for _ in range(1000):
             dist.all_reduce(torch.ones(1 << 20, device=DEVICE))
-            torch.cuda.synchronize()
+            wait()
             time.sleep(0.01)
         return {"told": ""}
     except RuntimeError as e: # DistBackendError is one
-        return {"told": str(e).splitlines()[0], "seconds": time.monotonic() - start}
+        return {"told": " ".join(str(e).split()), "seconds": time.monotonic() - start}
 
 
 PARTS = {
     "collectives": collectives,
+    "exchanges": exchanges,
     "convolutions float32": lambda: {"losses": train(convolutions, torch.float32, data_parallel)},
     "convolutions bfloat16": lambda: {"losses": train(convolutions, torch.bfloat16, data_parallel)},
     "transformer float32": lambda: {"losses": train(transformer, torch.float32, data_parallel)},
     "transformer bfloat16": lambda: {"losses": train(transformer, torch.bfloat16, data_parallel)},
     "shards": shards_are_whole,
     "captured step": captured_step,
+    "tensor parallel float32": lambda: tensor_parallel(torch.float32),
+    "tensor parallel bfloat16": lambda: tensor_parallel(torch.bfloat16),
     "step times": step_times,
     "communicators": communicators,
+    "split communicators": lambda: communicators(30),
     "lost rank": lost_rank,
 }
 
 
 def main():
-    backend, file, parts = sys.argv[1], sys.argv[2], sys.argv[3:]
-    torch.cuda.set_device(DEVICE)
+    backend, file, limit, parts = sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4:]
+    faulthandler.dump_traceback_later(limit, exit=True)
+    if DEVICE.type == "cuda":
+        torch.cuda.set_device(DEVICE)
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    dist.init_process_group(backend)
+    # A group that knows its device at once makes its first communicator at once, and later ones by ncclCommSplit.
+    dist.init_process_group(backend, device_id=DEVICE if "split communicators" in parts else None)
     results = {}
     for part in parts:
         start = time.monotonic()
@@ -265,7 +187,7 @@ def main():
                 json.dump(results, f)
     if "lost rank" in parts:
         os._exit(0) # there is nobody left to say goodbye to
-    torch.cuda.synchronize()
+    wait()
     dist.destroy_process_group()
 
 

@@ -336,6 +336,18 @@ class PerfWorks(Tool):
             self.assertEqual({row[8] for row in rows}, {"0"})
             self.assertEqual({row[12] for row in rows}, {"0" if has_in_place else "N/A"})
 
+    def test_calls_by_size(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows.json")
+            output, _ = self.expect(0, PERF, "all_reduce", "-b", "64K", "-e", "16M", "-f", 16, "-g", 2, "-n", "auto",
+                                    "--json", path, "--executor", "host")
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
+        self.assertIn("iters: auto", output)
+        self.assertIn("graph: 0", output)
+        self.assertEqual([r["calls"] for r in document["results"]], [100, 50, 20])
+        self.assertEqual([len(r["in_place"]["time_samples"]) for r in document["results"]], [100, 50, 20])
+
     def test_the_host_stands_in_where_there_is_no_gpu(self):
         output, _ = self.expect(0, PERF, "all_reduce", "-b", 64, "-e", 64, "-g", 2, "-n", 1)
         self.assertIn("executor: host", output)
@@ -361,10 +373,25 @@ class PerfRefuses(Tool):
                 (["broadcast", "-r", "5", "-g", "3"], "-r 5"), (["all_reduce", "-g", "3", "--ranks", "0,1"], "--ranks"),
                 (["all_reduce", "--chunk", "0"], "--chunk"), (["all_reduce", "-d", "half"], "half"),
                 (["all_reduce", "-G", "2"], "-G"), (["all_reduce", "--compare", "nccl"], "--compare"),
-                (["all_reduce", "--compare", "mpi"], "mpi"), (["all_reduce", "-b", "64", "-e", "64", "--json", "/nowhere/x"],
+                (["all_reduce", "--compare", "mpi"], "mpi"), (["all_reduce", "--compare", "window"], "nccl,window"),
+                (["all_reduce", "--compare", "nccl,window"], "--compare"), (["all_reduce", "-n", "0"], "-n"),
+                (["all_reduce", "-n", "5x"], "5x"), (["all_reduce", "-n", "1000001"], "1000000"),
+                (["all_reduce", "--processes"], "--processes needs --executor cuda"), (["all_reduce", "-b", "64", "-e", "64", "--json", "/nowhere/x"],
                                                             "/nowhere/x")):
             with self.subTest(arguments):
                 self.refused(2, word, *arguments, "--executor", "host", tool=PERF)
+
+    def test_processes_of_what_one_process_alone_can_drive(self):
+        for arguments in (["--emulate", "--topology", "dgx1v"], ["--virtual-ranks", 2], ["--tune", "t.json"],
+                          ["--relays", "2,3"]):
+            with self.subTest(arguments):
+                self.refused(2, "--processes", "all_reduce", "--processes", *arguments, tool=PERF)
+
+    def test_processes_without_gpus(self):
+        for arguments in ([], ["-g", 2]):
+            output, errors = self.expect(2, PERF, "all_reduce", "-b", 64, "-e", 64, "--processes", *arguments)
+            self.assertEqual(output, "")
+            self.assertIn("--processes", errors)
 
     def test_an_executor_that_is_not_there(self):
         self.refused(2, "--executor cuda", "all_reduce", "--executor", "cuda", tool=PERF)

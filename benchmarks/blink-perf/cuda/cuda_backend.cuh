@@ -1,22 +1,17 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Ranks on GPUs: data are made and checked where they lie, time is taken by events on the stream of rank 0.
+/// Ranks on GPUs, all of this process or one of several processes: data are made and checked where they lie.
 #pragma once
 
 #include <blink/communicator/cuda_group.cuh>
 
-#include <algorithm>
-#include <chrono>
-#include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "../measure.hpp"
-#include "../nccl/nccl_peer.hpp"
-#include "stopwatch.cuh"
+#include "gpu_clock.hpp"
+#include "process_ranks.cuh"
 
 namespace blink_perf {
 
@@ -74,28 +69,43 @@ template <class Is>
     return result;
 }
 
-/// @tparam Group a group whose ranks have streams and devices
+/// True where this process drives `rank`.
+template <class Group>
+[[nodiscard]] bool drives(const Group& group, int rank) {
+    if constexpr (requires { group.drives(rank); }) {
+        return group.drives(rank);
+    } else {
+        return true;
+    }
+}
+
+/// The ranks of a group that this process drives.
+template <class Group>
+[[nodiscard]] std::vector<driven_rank> driven_ranks(const Group& group) {
+    std::vector<driven_rank> list;
+    for (int r = 0; r < group.size(); ++r) {
+        if (drives(group, r)) { list.push_back({r, group.device(r), group.stream(r)}); }
+    }
+    return list;
+}
+
+/// @tparam Group a group whose ranks have streams and devices; with `drives(rank)` where not all are of this process
 template <class Group>
 class gpu_backend {
   public:
-    using samples = std::vector<double>;
-
+    /// @param others outlives the backend
     template <class... Arguments>
-    explicit gpu_backend(const Arguments&... arguments) : group_(arguments...) {}
-
-    /// Measures NCCL in turn from now on.
-    void compare_with_nccl() {
-        std::vector<int> devices;
-        for (int r = 0; r < group_.size(); ++r) { devices.push_back(group_.device(r)); }
-        peer_.emplace(devices);
-    }
+    explicit gpu_backend(const company& others, const Arguments&... arguments)
+        : group_(arguments...), clock_(driven_ranks(group_), group_.size(), others, [this] { group_.synchronize(); }) {}
 
     [[nodiscard]] Group& group() noexcept { return group_; }
     [[nodiscard]] const Group& group() const noexcept { return group_; }
-    [[nodiscard]] const std::optional<nccl_peer>& peer() const noexcept { return peer_; }
+    [[nodiscard]] gpu_clock& clock() noexcept { return clock_; }
+    [[nodiscard]] const gpu_clock& clock() const noexcept { return clock_; }
 
     template <class T, class Make>
     void fill(int rank, T* to, std::size_t n, const Make& make) {
+        if (!drives(group_, rank)) { return; }
         const blink::cuda::device_scope current(group_.device(rank));
         tabulate<<<1024, 256, 0, group_.stream(rank)>>>(to, n, make);
         blink::cuda::check(cudaGetLastError(), "launch of a fill");
@@ -104,6 +114,7 @@ class gpu_backend {
 
     template <class T, class Is>
     [[nodiscard]] std::size_t count_if(int rank, const T* from, std::size_t n, const Is& is) {
+        if (!drives(group_, rank)) { return 0; }
         const blink::cuda::device_scope current(group_.device(rank));
         return counted(group_.stream(rank), n, value_is<T, Is>{from, is});
     }
@@ -112,138 +123,66 @@ class gpu_backend {
     [[nodiscard]] std::size_t count_wrong(const pattern& data, const std::vector<T*>& out, std::size_t n) {
         std::size_t wrong = 0;
         for (int r = 0; r < group_.size(); ++r) {
-            if (!holds_result(data, r)) { continue; }
+            if (!holds_result(data, r) || !drives(group_, r)) { continue; }
             const blink::cuda::device_scope current(group_.device(r));
             wrong += counted(group_.stream(r), n, wrong_at<T>{data, r, out[static_cast<std::size_t>(r)]});
         }
         return wrong;
     }
 
-    /// With NCCL, its calls and Blink's take turns.
     template <class T, class Call>
-    [[nodiscard]] std::pair<samples, samples> time(const job& j, const std::vector<const T*>& in,
-                                                   const std::vector<T*>& out, const Call& call) {
-        std::vector<cudaStream_t> streams;
-        for (int r = 0; r < group_.size(); ++r) { streams.push_back(group_.stream(r)); }
-        const auto peer_call = [&] { peer_->run(j, in, out, streams); };
-        for (int i = 0; i < j.warmup; ++i) {
-            call();
-            if (peer_) { peer_call(); }
-        }
-        group_.synchronize();
-        if (j.graphs > 0) { return time_graphs(j, call, peer_call); }
-        return j.blocking ? time_blocking(j, call, peer_call) : time_stream(j, call, peer_call);
+    [[nodiscard]] timings time(const job& j, const std::vector<const T*>& in, const std::vector<T*>& out,
+                               const Call& call) {
+        const T factor = narrowed<T>(static_cast<wide<T>>(mulsum_factor));
+        return clock_.time(j, {{in.begin(), in.end()}, {out.begin(), out.end()}}, &factor, call);
     }
 
   private:
-    /// Enqueues everything, with marks between the calls, and waits once.
-    template <class Call, class PeerCall>
-    std::pair<samples, samples> time_stream(const job& j, const Call& call, const PeerCall& peer_call) {
-        stopwatch watch(group_.device(0), group_.stream(0));
-        const int samples_taken = peer_ ? j.iterations : std::min(j.iterations, most_samples);
-        std::vector<std::pair<std::size_t, int>> own; // mark before the calls, and how many they are
-        std::size_t last = watch.mark();
-        for (int sample = 0; sample < samples_taken; ++sample) {
-            const int now = calls_in_sample(j.iterations, samples_taken, sample);
-            own.emplace_back(last, now);
-            for (int i = 0; i < now; ++i) { call(); }
-            last = watch.mark();
-            if (peer_) {
-                peer_call();
-                last = watch.mark();
-            }
-        }
-        group_.synchronize();
-        std::pair<samples, samples> result;
-        for (const auto& [mark, calls] : own) {
-            result.first.push_back(watch.between(mark, mark + 1) / calls);
-            if (peer_) { result.second.push_back(watch.between(mark + 1, mark + 2)); }
-        }
-        return result;
-    }
-
-    template <class Call, class PeerCall>
-    std::pair<samples, samples> time_blocking(const job& j, const Call& call, const PeerCall& peer_call) {
-        const auto timed = [&](const auto& one) {
-            const auto start = std::chrono::steady_clock::now();
-            one();
-            group_.synchronize();
-            return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        };
-        std::pair<samples, samples> result;
-        for (int i = 0; i < j.iterations; ++i) {
-            result.first.push_back(timed(call));
-            if (peer_) { result.second.push_back(timed(peer_call)); }
-        }
-        return result;
-    }
-
-    /// Whether such a call takes copies when it is captured into one graph over all GPUs, which it then has to be.
-    template <class Call>
-    [[nodiscard]] bool takes_copies(const job& j, const Call& call) const {
-        if (j.how != blink::protocol::automatic) { return j.how == blink::protocol::copies; }
-        std::vector<lane_stream> streams = streams_of(group_);
-        return streams.size() > 1 && recorded(std::move(streams), call, true).has_copies();
-    }
-
-    /// A graph holds all measured calls; each of its launches is a sample.
-    template <class Call, class PeerCall>
-    std::pair<samples, samples> time_graphs(const job& j, const Call& call, const PeerCall& peer_call) {
-        const auto repeated = [&](const auto& one) {
-            return [&one, &j] {
-                for (int i = 0; i < j.iterations; ++i) { one(); }
-            };
-        };
-        const recorded own(streams_of(group_), repeated(call), takes_copies(j, call));
-        std::unique_ptr<recorded> peers;
-        if (peer_) { peers = std::make_unique<recorded>(streams_of(group_), repeated(peer_call)); }
-        own.launch();
-        if (peers) { peers->launch(); }
-        group_.synchronize();
-        stopwatch watch(group_.device(0), group_.stream(0));
-        std::vector<std::size_t> marks{watch.mark()};
-        for (int g = 0; g < j.graphs; ++g) {
-            own.launch();
-            marks.push_back(watch.mark());
-            if (!peers) { continue; }
-            peers->launch();
-            marks.push_back(watch.mark());
-        }
-        group_.synchronize();
-        std::pair<samples, samples> result;
-        for (std::size_t i = 0; i + 1 < marks.size(); ++i) {
-            const double seconds = watch.between(marks[i], marks[i + 1]) / j.iterations;
-            (peers && i % 2 == 1 ? result.second : result.first).push_back(seconds);
-        }
-        return result;
-    }
-
-    static constexpr int most_samples = 10;
-
     Group group_;
-    std::optional<nccl_peer> peer_;
+    gpu_clock clock_;
 };
 
 using cuda_backend = gpu_backend<blink::cuda_group>;
+using process_backend = gpu_backend<process_ranks>;
 
-/// The GPU of each rank, a line a rank.
+/// The GPU of each rank that this process drives, a line a rank.
 template <class Group>
 [[nodiscard]] std::vector<std::string> gpu_lines(const Group& group) {
     std::vector<std::string> lines;
-    for (int r = 0; r < group.size(); ++r) {
-        const int device = group.device(r);
+    for (const driven_rank& r : driven_ranks(group)) {
         cudaDeviceProp properties{};
         char bus[32] = "";
-        blink::cuda::check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
-        blink::cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, device), "cudaDeviceGetPCIBusId");
-        lines.push_back(std::to_string(device) + " [" + bus + "] " + properties.name);
+        blink::cuda::check(cudaGetDeviceProperties(&properties, r.device), "cudaGetDeviceProperties");
+        blink::cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, r.device), "cudaDeviceGetPCIBusId");
+        lines.push_back(std::to_string(r.device) + " [" + bus + "] " + properties.name);
     }
     return lines;
 }
 
-/// `measure_type` for the integers and for numbers of one and two bytes; in files of their own, so that none compiles
-/// too long.
+/// `measure_type` for integers, for numbers of one and two bytes, and for longer ones; in files of their own, so that
+/// none compiles too long. Both backends share the kernels of a file.
 [[nodiscard]] outcome measure_integers(cuda_backend& b, const job& j);
+[[nodiscard]] outcome measure_integers(process_backend& b, const job& j);
 [[nodiscard]] outcome measure_narrow(cuda_backend& b, const job& j);
+[[nodiscard]] outcome measure_narrow(process_backend& b, const job& j);
+[[nodiscard]] outcome measure_wide(cuda_backend& b, const job& j);
+[[nodiscard]] outcome measure_wide(process_backend& b, const job& j);
+
+/// The one of them that has the job's type.
+template <class Backend>
+[[nodiscard]] outcome measure_any(Backend& b, const job& j) {
+    switch (j.type) {
+    case element_type::half:
+    case element_type::bfloat16:
+    case element_type::fp8_e4m3:
+    case element_type::fp8_e5m2:
+        return measure_narrow(b, j);
+    case element_type::float32:
+    case element_type::float64:
+        return measure_wide(b, j);
+    default:
+        return measure_integers(b, j);
+    }
+}
 
 } // namespace blink_perf

@@ -3,8 +3,10 @@
 #include "cuda_backend.cuh"
 
 namespace blink_perf {
+namespace {
 
-outcome measure_integers(cuda_backend& b, const job& j) {
+template <class Backend>
+outcome measured(Backend& b, const job& j) {
     switch (j.type) {
     case element_type::int8:
         return measure_type<std::int8_t>(b, j);
@@ -20,5 +22,10 @@ outcome measure_integers(cuda_backend& b, const job& j) {
         return measure_type<std::uint64_t>(b, j);
     }
 }
+
+} // namespace
+
+outcome measure_integers(cuda_backend& b, const job& j) { return measured(b, j); }
+outcome measure_integers(process_backend& b, const job& j) { return measured(b, j); }
 
 } // namespace blink_perf

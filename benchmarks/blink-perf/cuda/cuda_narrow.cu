@@ -7,8 +7,10 @@
 #include "cuda_backend.cuh"
 
 namespace blink_perf {
+namespace {
 
-outcome measure_narrow(cuda_backend& b, const job& j) {
+template <class Backend>
+outcome measured(Backend& b, const job& j) {
     switch (j.type) {
     case element_type::half:
         return measure_type<__half>(b, j);
@@ -20,5 +22,10 @@ outcome measure_narrow(cuda_backend& b, const job& j) {
         return measure_type<__nv_fp8_e5m2>(b, j);
     }
 }
+
+} // namespace
+
+outcome measure_narrow(cuda_backend& b, const job& j) { return measured(b, j); }
+outcome measure_narrow(process_backend& b, const job& j) { return measured(b, j); }
 
 } // namespace blink_perf

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/communicator/emulated_group.cuh>
 
+#include "../company.hpp"
 #include "../group_choice.hpp"
 #include "../session.hpp"
 #include "cuda_backend.cuh"
@@ -21,7 +22,7 @@ blink::group_options emulated_ranks(const options& o) {
 
 class emulated_session final : public session {
   public:
-    explicit emulated_session(const options& o) : backend_(emulated_ranks(o), o.link_scale) {}
+    explicit emulated_session(const options& o) : backend_(alone_, emulated_ranks(o), o.link_scale) {}
 
     [[nodiscard]] int ranks() const override { return backend_.group().size(); }
     [[nodiscard]] bool carries(element_type type) const override { return type == element_type::float32; }
@@ -42,6 +43,7 @@ class emulated_session final : public session {
     }
 
   private:
+    company alone_;
     gpu_backend<blink::emulated_group> backend_;
 };
 

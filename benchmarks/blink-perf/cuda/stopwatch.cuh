@@ -1,74 +1,65 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Events, graphs and the streams of a group, for timing.
+/// Events and graphs on the streams of ranks, for timing.
 #pragma once
 
-#include <blink/communicator/cuda_group.cuh>
+#include <blink/execute/cuda/check.cuh>
 
 #include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
 
+#include "../driven_rank.hpp"
+
 namespace blink_perf {
 
 /// Marks on one stream and the seconds between them.
 class stopwatch {
   public:
-    stopwatch(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
+    /// @param marks how many there will be; made now, so that a mark between two calls costs next to nothing
+    stopwatch(const driven_rank& on, std::size_t marks) : on_(on) {
+        const blink::cuda::device_scope current(on_.device);
+        for (std::size_t i = 0; i < marks; ++i) {
+            cudaEvent_t e = nullptr;
+            blink::cuda::check(cudaEventCreate(&e), "cudaEventCreate");
+            marks_.push_back(e);
+        }
+    }
     ~stopwatch() {
         for (const cudaEvent_t e : marks_) { (void)cudaEventDestroy(e); }
     }
     stopwatch(const stopwatch&) = delete;
     stopwatch& operator=(const stopwatch&) = delete;
 
-    /// Enqueues a mark and gives its number.
-    std::size_t mark() {
-        const blink::cuda::device_scope current(device_);
-        cudaEvent_t e = nullptr;
-        blink::cuda::check(cudaEventCreate(&e), "cudaEventCreate");
-        marks_.push_back(e);
-        blink::cuda::check(cudaEventRecord(e, stream_), "cudaEventRecord");
-        return marks_.size() - 1;
+    /// Enqueues the next mark.
+    void mark() {
+        const blink::cuda::device_scope current(on_.device);
+        blink::cuda::check(cudaEventRecord(marks_.at(passed_++), on_.stream), "cudaEventRecord");
     }
 
-    /// Seconds between two marks that were passed.
-    [[nodiscard]] double between(std::size_t from, std::size_t to) const {
+    /// Seconds from mark `i` to the one behind it, when both were passed.
+    [[nodiscard]] double behind(std::size_t i) const {
         float milliseconds = 0;
-        blink::cuda::check(cudaEventElapsedTime(&milliseconds, marks_.at(from), marks_.at(to)), "cudaEventElapsedTime");
+        blink::cuda::check(cudaEventElapsedTime(&milliseconds, marks_.at(i), marks_.at(i + 1)), "cudaEventElapsedTime");
         return static_cast<double>(milliseconds) * 1e-3;
     }
 
   private:
-    int device_;
-    cudaStream_t stream_;
+    driven_rank on_;
     std::vector<cudaEvent_t> marks_;
+    std::size_t passed_ = 0;
 };
-
-/// A device of the group with its stream.
-struct lane_stream {
-    int device = 0;
-    cudaStream_t stream = nullptr;
-};
-
-/// Each stream of the group once.
-template <class Group>
-[[nodiscard]] std::vector<lane_stream> streams_of(const Group& g) {
-    std::vector<lane_stream> list;
-    for (int r = 0; r < g.size(); ++r) {
-        if (list.empty() || list.back().stream != g.stream(r)) { list.push_back({g.device(r), g.stream(r)}); }
-    }
-    return list;
-}
 
 /// What `call` enqueues on the streams, as graphs that can be launched again and again: one a device, or one over all.
 class recorded {
   public:
-    /// @param together one graph, as calls need that wait for each other on the host's side of the streams
+    /// @param streams each once
+    /// @param together one graph, as calls need whose streams wait for each other
     template <class Call>
-    recorded(std::vector<lane_stream> streams, const Call& call, bool together = false) : streams_(std::move(streams)) {
-        for (const lane_stream& s : streams_) {
+    recorded(std::vector<driven_rank> streams, const Call& call, bool together = false) : streams_(std::move(streams)) {
+        for (const driven_rank& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             if (together && &s != &streams_.front()) {
                 follow(streams_.front(), s);
@@ -78,12 +69,12 @@ class recorded {
                                "cudaStreamBeginCapture");
         }
         call();
-        for (std::size_t i = 1; together && i < streams_.size(); ++i) { follow(streams_[i], streams_.front()); }
         if (together) {
             others_.assign(streams_.begin() + 1, streams_.end());
             streams_.resize(1);
+            for (const driven_rank& s : others_) { follow(s, streams_.front()); }
         }
-        for (const lane_stream& s : streams_) {
+        for (const driven_rank& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             cudaGraph_t graph = nullptr;
             blink::cuda::check(cudaStreamEndCapture(s.stream, &graph), "cudaStreamEndCapture");
@@ -93,6 +84,7 @@ class recorded {
             (void)cudaGraphDestroy(graph);
             blink::cuda::check(status, "cudaGraphInstantiate");
             graphs_.push_back(ready);
+            blink::cuda::check(cudaGraphUpload(ready, s.stream), "cudaGraphUpload");
         }
     }
     ~recorded() {
@@ -103,12 +95,12 @@ class recorded {
 
     /// Enqueues the graphs: behind what their streams hold, ahead of what these get later.
     void launch() const {
-        for (const lane_stream& s : others_) { follow(s, streams_.front()); }
+        for (const driven_rank& s : others_) { follow(s, streams_.front()); }
         for (std::size_t i = 0; i < graphs_.size(); ++i) {
             const blink::cuda::device_scope current(streams_[i].device);
             blink::cuda::check(cudaGraphLaunch(graphs_[i], streams_[i].stream), "cudaGraphLaunch");
         }
-        for (const lane_stream& s : others_) { follow(streams_.front(), s); }
+        for (const driven_rank& s : others_) { follow(streams_.front(), s); }
     }
 
     /// Whether the calls go by copies.
@@ -129,7 +121,7 @@ class recorded {
     }
 
     /// Lets what `later` gets wait for what `first` holds.
-    static void follow(const lane_stream& first, const lane_stream& later) {
+    static void follow(const driven_rank& first, const driven_rank& later) {
         const blink::cuda::device_scope current(first.device);
         cudaEvent_t e = nullptr;
         blink::cuda::check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreateWithFlags");
@@ -138,8 +130,8 @@ class recorded {
         blink::cuda::check(cudaEventDestroy(e), "cudaEventDestroy");
     }
 
-    std::vector<lane_stream> streams_; ///< on which graphs are launched
-    std::vector<lane_stream> others_;  ///< that one of these graphs holds too
+    std::vector<driven_rank> streams_; ///< on which graphs are launched
+    std::vector<driven_rank> others_;  ///< that one of these graphs holds too
     std::vector<cudaGraphExec_t> graphs_;
     std::size_t copies_ = 0;
 };

@@ -65,17 +65,20 @@ class cuda_group {
             throw usage_error("cuda_group: " + std::to_string(choices.ranks) + " ranks on " + std::to_string(size()) +
                               " GPUs");
         }
-        std::vector<int> devices;
-        for (int r = 0; r < size(); ++r) {
+        std::vector<int> devices = choices.devices;
+        if (!devices.empty() && (is_virtual || devices.size() != gpus_.size())) {
+            throw usage_error("cuda_group: " + std::to_string(devices.size()) + " devices are named for " +
+                              std::to_string(size()) + (is_virtual ? " virtual ranks" : " ranks"));
+        }
+        for (int r = static_cast<int>(devices.size()); r < size(); ++r) {
             devices.push_back(is_virtual        ? r / choices.virtual_ranks
                               : choices.machine ? r
                                                 : gpus_[static_cast<std::size_t>(r)]);
         }
-        if (size() > cuda::max_ranks || devices.back() >= visible) {
-            throw usage_error("cuda_group: " + std::to_string(size()) + " ranks need " +
-                              std::to_string(devices.back() + 1) + " GPUs (at most " + std::to_string(cuda::max_ranks) +
-                              " ranks), " + std::to_string(visible) +
-                              " are visible: put several ranks on a GPU with virtual_ranks");
+        if (const int last = *std::ranges::max_element(devices); size() > cuda::max_ranks || last >= visible) {
+            throw usage_error("cuda_group: " + std::to_string(size()) + " ranks need " + std::to_string(last + 1) +
+                              " GPUs (at most " + std::to_string(cuda::max_ranks) + " ranks), " +
+                              std::to_string(visible) + " are visible: put several ranks on a GPU with virtual_ranks");
         }
         (void)induced(machine_, gpus_);
         one_lane_ = cuda::one_lane(collective::allreduce, size());
@@ -91,6 +94,10 @@ class cuda_group {
         if (!failure_.empty()) { return group_status::failed; }
         if (!resources_->fault_text().empty()) { return group_status::timed_out; }
         return resources_->aborted() ? group_status::aborted : group_status::ready;
+    }
+    /// Why it is not ready, in the words that calls throw; empty where it is.
+    [[nodiscard]] std::string failure_text() const {
+        return text_thrown_by([this] { check_ready(); });
     }
 
     /// The plan of such a call; made and verified once, then kept.

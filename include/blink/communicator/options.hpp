@@ -45,6 +45,7 @@ struct group_options {
     int ranks = 0;                             ///< 0: one for each of `gpus`, or each GPU of the machine
     std::optional<topology> machine{};         ///< none: what the group finds; host ranks play a DGX-1V
     std::vector<int> gpus{};                   ///< rank -> GPU of the machine; empty: 0, 1, 2, ...
+    std::vector<int> devices{};                ///< rank -> CUDA device; empty: as `gpus` and `machine` say
     std::chrono::milliseconds timeout{10'000}; ///< a rank that waits longer for one chunk fails the group
     int threads = 0;                           ///< host threads; 0: as many as the hardware runs at once
     int virtual_ranks = 0;                     ///< ranks that share one GPU; 0: a GPU each

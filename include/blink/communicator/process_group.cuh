@@ -104,16 +104,15 @@ class communicator {
 
     [[nodiscard]] group_status status() const {
         if (!failure_.empty()) { return group_status::failed; }
-        switch (resources_.met().failure().what) {
-        case meeting_failure::reason::none:
-            return !resources_.aborted() ? group_status::ready : group_status::timed_out;
-        case meeting_failure::reason::timed_out:
-            return group_status::timed_out;
-        case meeting_failure::reason::aborted:
-            return group_status::aborted;
-        default:
-            return group_status::failed;
-        }
+        using reason = meeting_failure::reason;
+        const reason what = resources_.met().failure().what;
+        if (what == reason::none) { return resources_.aborted() ? group_status::timed_out : group_status::ready; }
+        if (what == reason::timed_out) { return group_status::timed_out; }
+        return what == reason::aborted ? group_status::aborted : group_status::failed;
+    }
+    /// Why it is not ready, in the words that calls throw; empty where it is. From any thread.
+    [[nodiscard]] std::string failure_text() const {
+        return text_thrown_by([this] { check_ready(); });
     }
 
     /// The plan of such a call; made and verified once, then kept. The others are told, without waiting, what it is.
@@ -362,7 +361,7 @@ class communicator {
     void check_on_device(std::string_view what, const char* which, const void* p) const {
         cudaPointerAttributes attributes{};
         cuda::check(cudaPointerGetAttributes(&attributes, p), "cudaPointerGetAttributes");
-        if (attributes.type == cudaMemoryTypeManaged) { return; }
+        if (attributes.type == cudaMemoryTypeManaged || attributes.type == cudaMemoryTypeHost) { return; } // pinned
         if (attributes.type != cudaMemoryTypeDevice || attributes.device != device()) {
             throw usage_error(std::string(what) + ": " + which + "[" + std::to_string(rank()) +
                               "] is not memory of GPU " + std::to_string(device()));

@@ -90,4 +90,13 @@ class rendezvous_error : public error {
     using error::error;
 };
 
+/// The words of the error that `call()` throws; empty where it throws none of Blink's.
+template <class Call>
+[[nodiscard]] std::string text_thrown_by(const Call& call) {
+    try {
+        call();
+    } catch (const error& e) { return e.what(); }
+    return {};
+}
+
 } // namespace blink

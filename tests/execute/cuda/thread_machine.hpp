@@ -125,6 +125,8 @@ struct thread_machine {
     }
     [[nodiscard]] bool team_any(bool x) const { return !team_all(!x); }
     void take_turn() const {}
+    template <class... Values>
+    void have(const Values&... /*values*/) const {}
     void fence() const { self->fenced = true; }
     [[nodiscard]] std::uint64_t now_ns() const {
         return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());

@@ -81,6 +81,12 @@ struct gpu_machine {
         return x;
     }
 
+    /// Has these values in registers from here on, and the parameters that they come from in a near cache.
+    template <class... Pointers>
+    static __device__ void have(const Pointers*... values) {
+        (..., [values] { asm volatile("" ::"l"(values)); }());
+    }
+
     /// A team is a warp; all of its threads that have not left the kernel call these together.
     static constexpr int team_threads = 32;
     static __device__ void team_sync() { __syncwarp(); }

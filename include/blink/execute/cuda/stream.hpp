@@ -22,7 +22,7 @@
 namespace blink::cuda {
 
 inline constexpr int max_teams = 16;          ///< of a block
-inline constexpr std::size_t ring_rows = 16;  ///< of one stream
+inline constexpr std::size_t ring_rows = 32;  ///< of one stream
 inline constexpr int stream_max_blocks = 128; ///< of one rank
 
 /// Ways of a stream, each with rings of its own.
@@ -34,7 +34,7 @@ struct alignas(128) stream_flags {
     std::uint64_t position[max_teams];              ///< the owner's own: rows of all earlier calls
 };
 
-/// Blocks of one rank that have streams: fewer in larger groups, so that the memory of a rank stays about 48 MiB.
+/// Blocks of one rank that have streams: fewer in larger groups, so that the memory of a rank stays about 96 MiB.
 [[nodiscard]] constexpr int stream_blocks(int ranks) { return std::max(1, stream_max_blocks / std::max(1, ranks - 1)); }
 
 /// Bytes of a ring, its cells and then their notes, for teams of so many threads.

@@ -1,0 +1,233 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A program on NCCL's interface with all GPUs in one process: AlltoAll, Gather, Scatter, sends and receives, alone and
+// beside collectives, and calls in CUDA graphs. It prints what is right and what is not, the same with and without
+// Blink. Status 77 where fewer than two GPUs are visible.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "gpus.hpp"
+
+namespace {
+
+using namespace preload_test;
+
+using bytes = std::vector<unsigned char>;
+
+/// What rank `r` has: `count` bytes from its byte `first` on, different for each rank.
+bytes pattern(std::size_t r, std::size_t first, std::size_t count) {
+    bytes made(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        made[i] = static_cast<unsigned char>((first + i) * 7 + (first + i) / 251 + r * 53);
+    }
+    return made;
+}
+
+bool holds(const buffers& b, std::size_t r, std::size_t at, const bytes& wanted) {
+    const bytes found = b.read(r);
+    return std::equal(wanted.begin(), wanted.end(), found.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+/// Shards of `count` elements: each of the three calls, the rooted ones with each root, in place too.
+bool shards_move(const machine& m, data_type type, std::size_t count) {
+    const std::size_t n = m.size(), shard = count * bytes_of(type);
+    const buffers in(n, n * shard), out(n, n * shard);
+    for (std::size_t r = 0; r < n; ++r) { in.write(r, 0, pattern(r, 0, n * shard)); }
+    m.each([&](std::size_t r) { return ncclAlltoAll(in[r], out[r], count, type, m.comms[r], m.at(r)); });
+    bool right = true;
+    for (std::size_t r = 0; r < n; ++r) {
+        for (std::size_t q = 0; q < n; ++q) { right = holds(out, r, q * shard, pattern(q, r * shard, shard)) && right; }
+    }
+    for (std::size_t root = 0; root < n; ++root) {
+        const int to = static_cast<int>(root);
+        m.each([&](std::size_t r) { return ncclGather(in[r], out[r], count, type, to, m.comms[r], m.at(r)); });
+        for (std::size_t q = 0; q < n; ++q) { right = holds(out, root, q * shard, pattern(q, 0, shard)) && right; }
+        m.each([&](std::size_t r) { return ncclScatter(in[r], out[r], count, type, to, m.comms[r], m.at(r)); });
+        for (std::size_t r = 0; r < n; ++r) { right = holds(out, r, 0, pattern(root, r * shard, shard)) && right; }
+        // The root's own shard lies where it goes to.
+        m.each([&](std::size_t r) {
+            return ncclGather(r == root ? in[r] + r * shard : in[r], r == root ? in[r] : nullptr, count, type, to,
+                              m.comms[r], m.at(r));
+        });
+        for (std::size_t q = 0; q < n; ++q) {
+            right =
+                holds(in, root, q * shard, q == root ? pattern(q, q * shard, shard) : pattern(q, 0, shard)) && right;
+        }
+        in.write(root, 0, pattern(root, 0, n * shard));
+    }
+    return right;
+}
+
+/// Each rank sends to each, also to itself, twice, another length each time; beside an AllReduce where asked.
+bool sends_arrive(const machine& m, std::size_t count, bool beside) {
+    const std::size_t n = m.size(), room = 2 * n * (count + 2 * n);
+    const buffers in(n, room), out(n, room), sums(n, 4096);
+    const auto length = [&](std::size_t from, std::size_t to, std::size_t k) { return count + (from + to + k) % 3; };
+    const auto place = [&](std::size_t peer, std::size_t k) { return (2 * peer + k) * (count + 2 * n); };
+    for (std::size_t r = 0; r < n; ++r) {
+        in.write(r, 0, pattern(r, 0, room));
+        sums.write(r, 0, encoded(int32, std::vector<double>(1024, 3)));
+    }
+    m.each([&](std::size_t r) {
+        if (beside) { check("ncclAllReduce", ncclAllReduce(sums[r], sums[r], 1024, int32, sum, m.comms[r], m.at(r))); }
+        for (std::size_t q = 0; q < n; ++q) {
+            const int peer = static_cast<int>(q);
+            for (std::size_t k = 0; k < 2; ++k) {
+                check("ncclSend", ncclSend(in[r] + place(q, k), length(r, q, k), uint8, peer, m.comms[r], m.at(r)));
+                check("ncclRecv", ncclRecv(out[r] + place(q, k), length(q, r, k), uint8, peer, m.comms[r], m.at(r)));
+            }
+        }
+        return success;
+    });
+    bool right = true;
+    for (std::size_t r = 0; r < n; ++r) {
+        for (std::size_t q = 0; q < n; ++q) {
+            for (std::size_t k = 0; k < 2; ++k) {
+                right = holds(out, r, place(q, k), pattern(q, place(r, k), length(q, r, k))) && right;
+            }
+        }
+        const double wanted = beside ? 3 * static_cast<double>(n) : 3;
+        right = decoded(int32, sums.read(r)) == std::vector<double>(1024, wanted) && right;
+    }
+    return right;
+}
+
+/// A ring across two groups: what is sent in the first is received in the second.
+bool sends_cross_groups(const machine& m) {
+    const std::size_t n = m.size();
+    const buffers in(n, 5000), out(n, 5000);
+    for (std::size_t r = 0; r < n; ++r) { in.write(r, 0, pattern(r, 0, 5000)); }
+    const auto to = [&](std::size_t r) { return static_cast<int>((r + 1) % n); };
+    const auto from = [&](std::size_t r) { return static_cast<int>((r + n - 1) % n); };
+    check("ncclGroupStart", ncclGroupStart());
+    for (std::size_t r = 0; r < n; ++r) { check("call", ncclSend(in[r], 100, uint8, to(r), m.comms[r], m.at(r))); }
+    check("ncclGroupEnd", ncclGroupEnd());
+    // They were short enough to be sent before anybody receives them.
+    m.each([&](std::size_t r) {
+        check("call", ncclSend(in[r] + 100, 900, uint8, to(r), m.comms[r], m.at(r)));
+        check("call", ncclRecv(out[r], 100, uint8, from(r), m.comms[r], m.at(r)));
+        return ncclRecv(out[r] + 100, 900, uint8, from(r), m.comms[r], m.at(r));
+    });
+    bool right = true;
+    for (std::size_t r = 0; r < n; ++r) { right = holds(out, r, 0, pattern((r + n - 1) % n, 0, 1000)) && right; }
+    return right;
+}
+
+/// A graph a GPU of an AllReduce and an AlltoAll, launched again and again between calls that no graph holds.
+bool replays(const machine& m) {
+    constexpr std::size_t count = 20011;
+    constexpr int launches = 20;
+    const std::size_t n = m.size();
+    const buffers in(n, count * 4), eager(n, count * 4), from(n, n * 4000), to(n, n * 4000);
+    for (std::size_t r = 0; r < n; ++r) {
+        for (const buffers* b : {&in, &eager}) { b->write(r, 0, encoded(uint32, std::vector<double>(count, 1))); }
+        from.write(r, 0, pattern(r, 0, n * 4000));
+    }
+    const auto sums = [&](const buffers& b) {
+        check("ncclGroupStart", ncclGroupStart());
+        for (std::size_t r = 0; r < n; ++r) {
+            check("call", ncclAllReduce(b[r], b[r], count, uint32, sum, m.comms[r], m.at(r)));
+        }
+        check("ncclGroupEnd", ncclGroupEnd());
+    };
+    for (std::size_t r = 0; r < n; ++r) {
+        check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+        check("cudaStreamBeginCapture", cudaStreamBeginCapture(m.streams[r], cudaStreamCaptureModeThreadLocal));
+    }
+    sums(in);
+    check("ncclGroupStart", ncclGroupStart());
+    for (std::size_t r = 0; r < n; ++r) {
+        check("call", ncclAlltoAll(from[r], to[r], 1000, uint32, m.comms[r], m.at(r)));
+    }
+    check("ncclGroupEnd", ncclGroupEnd());
+    std::vector<cudaGraphExec_t> graphs(n);
+    for (std::size_t r = 0; r < n; ++r) {
+        cudaGraph_t graph = nullptr;
+        check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+        check("cudaStreamEndCapture", cudaStreamEndCapture(m.streams[r], &graph));
+        check("cudaGraphInstantiate", cudaGraphInstantiate(&graphs[r], graph, 0));
+        check("cudaGraphDestroy", cudaGraphDestroy(graph));
+    }
+    std::uint32_t factor = 1;
+    for (int i = 0; i < launches; ++i) {
+        for (std::size_t r = 0; r < n; ++r) {
+            check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
+            check("cudaGraphLaunch", cudaGraphLaunch(graphs[r], m.streams[r]));
+        }
+        sums(eager);
+        factor *= static_cast<std::uint32_t>(n);
+    }
+    m.wait();
+    bool right = true;
+    for (std::size_t r = 0; r < n; ++r) {
+        const std::vector<double> wanted(count, static_cast<double>(factor));
+        right = decoded(uint32, in.read(r)) == wanted && decoded(uint32, eager.read(r)) == wanted && right;
+        for (std::size_t q = 0; q < n; ++q) { right = holds(to, r, q * 4000, pattern(q, r * 4000, 4000)) && right; }
+        check("cudaGraphExecDestroy", cudaGraphExecDestroy(graphs[r]));
+    }
+    return right;
+}
+
+/// Rank 0 is on the last GPU, and so on.
+bool runs_backwards(int gpus) {
+    constexpr std::size_t count = 100003;
+    const auto n = static_cast<std::size_t>(gpus);
+    std::vector<int> devices;
+    for (int d = gpus - 1; d >= 0; --d) { devices.push_back(d); }
+    std::vector<communicator*> comms(n);
+    check("ncclCommInitAll", ncclCommInitAll(comms.data(), gpus, devices.data()));
+    const buffers data(n, count * 4); // by GPU
+    const auto at = [&](std::size_t r) { return data[n - 1 - r]; };
+    for (std::size_t r = 0; r < n; ++r) {
+        data.write(n - 1 - r, 0, encoded(int32, std::vector<double>(count, static_cast<double>(r + 1))));
+    }
+    check("ncclGroupStart", ncclGroupStart());
+    for (std::size_t r = 0; r < n; ++r) {
+        check("call", ncclAllReduce(at(r), at(r), count, int32, sum, comms[r], nullptr));
+        check("call", ncclBroadcast(at(r), at(r), 1, int32, 1, comms[r], nullptr));
+    }
+    check("ncclGroupEnd", ncclGroupEnd());
+    bool right = true;
+    for (std::size_t r = 0; r < n; ++r) {
+        check("cudaSetDevice", cudaSetDevice(devices[r]));
+        check("cudaDeviceSynchronize", cudaDeviceSynchronize());
+        right =
+            decoded(int32, data.read(n - 1 - r)) == std::vector<double>(count, static_cast<double>(n * (n + 1) / 2)) &&
+            right;
+    }
+    for (communicator* c : comms) { check("ncclCommDestroy", ncclCommDestroy(c)); }
+    return right;
+}
+
+} // namespace
+
+int main() {
+    int gpus = 0;
+    if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus < 2) {
+        std::printf("skipped: two GPUs are needed, %d are visible\n", gpus);
+        return 77;
+    }
+    machine m(std::min(gpus, 8));
+    for (const data_type type : {uint8, bfloat16, float32, int64}) {
+        for (const std::size_t count : {1U, 1021U, 300007U}) {
+            tell("shards of " + std::to_string(count) + " elements of type " + std::to_string(type),
+                 shards_move(m, type, count));
+        }
+    }
+    for (const std::size_t count : {1U, 1021U, 500009U}) {
+        for (const bool beside : {false, true}) {
+            tell("sends of " + std::to_string(count) + " bytes" + (beside ? " beside a collective" : ""),
+                 sends_arrive(m, count, beside));
+        }
+    }
+    tell("a ring across groups", sends_cross_groups(m));
+    tell("sends behind it", sends_arrive(m, 777, true));
+    tell("graphs between calls that no graph holds", replays(m));
+    m.destroy();
+    tell("ranks on the GPUs in reverse", runs_backwards(std::min(gpus, 8)));
+    std::printf("%d failed\n", failures);
+    return failures == 0 ? 0 : 1;
+}
