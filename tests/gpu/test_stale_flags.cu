@@ -70,7 +70,7 @@ void draw(gpu_test::caller& from, Random& turns) {
 
 /// At least `count` calls: eager ones, and graphs of four that are replayed between eager ones.
 void check_mix(blink::cuda_group& group, unsigned seed, bool pulls, int count) {
-    gpu_test::caller calls(group, seed, pulls, true);
+    gpu_test::caller calls(group, seed, pulls);
     std::mt19937 turns(seed);
     for (int i = 0; i < 20; ++i) { draw(calls, turns); }
     int made = 20;

@@ -46,6 +46,7 @@ stream_call<T> make_call(const schedule& s, stream_memory_of& m, buffers<T>& b, 
         call.flags[r] = m.flags[r].data();
         call.rings[r] = reinterpret_cast<std::byte*>(m.rings[r].data());
     }
+    lay_streams(call, shape, thread_machine::team_threads);
     call.abort = m.words;
     call.faults = m.words + 1;
     call.timeout_ns = 20'000'000'000;

@@ -96,18 +96,4 @@ template <class T>
     return y;
 }
 
-/// The same bits, whatever they were computed from.
-template <class T, int Width>
-[[nodiscard]] BLINK_DEVICE_CODE inline vector<T, Width> settled(const vector<T, Width>& x) {
-    vector<T, Width> y = x;
-    if constexpr (sizeof x % sizeof(std::uint32_t) == 0) {
-        std::uint32_t words[sizeof x / sizeof(std::uint32_t)];
-        std::memcpy(words, x.v, sizeof words);
-        BLINK_UNROLL
-        for (std::uint32_t& word : words) { BLINK_OPAQUE("+r", word); }
-        std::memcpy(static_cast<void*>(y.v), words, sizeof words);
-    }
-    return y;
-}
-
 } // namespace blink::cuda

@@ -98,6 +98,19 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     return elements;
 }
 
+/// Chunks into which a block's part is cut: where a hop is the whole way, just so many that one is combined while the
+/// next one comes, since each costs a fence; else enough to fill a pipeline of hops.
+[[nodiscard]] inline std::size_t chunks_of_block(const schedule& s) {
+    for (const lane& l : s.lanes) {
+        for (const role& r : l.roles) {
+            const bool inner = (r.reduce_to != no_rank && !r.reduce_from.empty()) ||
+                               (r.broadcast_from != no_rank && !r.broadcast_to.empty());
+            if (inner) { return 16; }
+        }
+    }
+    return 2;
+}
+
 /// Elements of whole lines, 128 bytes, that cross a link as one packet: what blocks are cut at.
 [[nodiscard]] constexpr std::uint32_t grain_of(std::size_t element_bytes) {
     constexpr std::size_t line = 128;
@@ -136,8 +149,8 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         const std::size_t chosen =
             limits.chunk_bytes != 0
                 ? std::max(limits.chunk_bytes, least_chunk_bytes(bytes))
-                : std::clamp(block_bytes / 16, std::min<std::size_t>(8u << 10, limits.most_chunk_bytes),
-                             limits.most_chunk_bytes);
+                : std::clamp(block_bytes / detail::chunks_of_block(s),
+                             std::min<std::size_t>(8u << 10, limits.most_chunk_bytes), limits.most_chunk_bytes);
         const std::size_t fitting =
             shape.slot_rows == 0
                 ? chosen
@@ -155,15 +168,14 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     }
 }
 
-/// Lays a call over the blocks of streams of cells: as many that each thread has one unit, where there are so many, and
-/// blocks of few threads as long as those suffice. None where it has more lanes than blocks.
+/// Lays a call over the blocks of streams of cells: as many that each thread has one unit, where there are so many, of
+/// few threads as long as those suffice, since short calls are over sooner on more multiprocessors. None where it has
+/// more lanes than blocks.
 /// @param elements_a_unit that a thread handles at once
 /// @param most_blocks of one rank
 [[nodiscard]] inline std::optional<call_shape> make_stream_shape(const schedule& s, std::size_t count,
                                                                  std::size_t element_bytes, int elements_a_unit,
                                                                  int most_blocks) {
-    constexpr std::uint64_t team = 32;
-    constexpr std::uint64_t few_threads = 256;
     const auto lanes = static_cast<std::uint64_t>(s.lanes.size());
     const auto most = static_cast<std::uint64_t>(std::max(most_blocks, 0));
     if (lanes > most) { return std::nullopt; }
@@ -172,14 +184,14 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     const std::uint64_t elements = detail::lay_lanes(shape, s, count, count);
     const std::uint64_t grains = elements / shape.grain + lanes; // each lane may end in a part of one
     const std::uint64_t units_a_grain = (shape.grain - 1) / static_cast<unsigned>(elements_a_unit) + 1;
+    const std::uint64_t units_a_lane = elements / static_cast<unsigned>(elements_a_unit) / lanes + 1;
     const auto blocks_of = [&](std::uint64_t threads) {
         const std::uint64_t grains_a_block = std::max<std::uint64_t>(threads / units_a_grain, 1);
-        return (grains + grains_a_block - 1) / grains_a_block;
+        return (grains - 1) / grains_a_block + 1;
     };
-    const std::uint64_t wanted = blocks_of(few_threads);
-    const std::uint64_t units_a_lane = (elements / static_cast<unsigned>(elements_a_unit) + lanes) / lanes;
-    const std::uint64_t threads =
-        wanted > most ? block_threads : std::min(few_threads, (units_a_lane / team + 1) * team);
+    std::uint64_t threads = 32; // of a team at least
+    while (threads < 128 && threads < units_a_lane) { threads *= 2; }
+    while (threads < block_threads && blocks_of(threads) > most) { threads *= 2; }
     shape.threads = static_cast<int>(threads);
     detail::deal_blocks(shape, s.lanes.size(), static_cast<int>(std::clamp(blocks_of(threads), lanes, most)), elements);
     return shape;

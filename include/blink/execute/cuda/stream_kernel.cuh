@@ -23,7 +23,7 @@ namespace blink::cuda {
 /// Grid as of `tree_kernel`.
 /// @tparam Straight see `stream_block`
 template <bool Straight, class T, class Op, device_schedule Form>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     stream_kernel(const __grid_constant__ stream_call<T> call, const __grid_constant__ Form form, const Op op) {
     stream_block<Straight>(gpu_machine{}, call, form, op);
 }
@@ -55,6 +55,7 @@ void launch_streams(const schedule& s, const call_shape& shape, const Form& form
     fill_frame<T>(call, s, shape, in, out);
     std::copy(memory.streams.begin(), memory.streams.end(), call.flags);
     std::copy(memory.rings.begin(), memory.rings.end(), call.rings);
+    lay_streams(call, shape);
     set_deadline(call, memory);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
