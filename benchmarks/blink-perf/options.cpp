@@ -200,7 +200,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
-    app.add_option("--protocol", t.how, "auto, chunks, cells, all_pairs or pull")->capture_default_str();
+    app.add_option("--protocol", t.how, "auto, chunks, cells, all_pairs, pull or copies")->capture_default_str();
     app.add_option("--registered", t.registered, "1: ranks store into each other's buffers; 0: through Blink's own")
         ->check(CLI::Range(0, 1))
         ->capture_default_str();

@@ -13,6 +13,9 @@
 #include <blink/communicator/meeting_impl.hpp>
 #include <blink/communicator/process_card_impl.hpp>
 #include <blink/communicator/rendezvous_impl.hpp>
+#include <blink/execute/cuda/copy_choice_impl.hpp>
+#include <blink/execute/cuda/copy_plan_impl.hpp>
+#include <blink/execute/cuda/copy_program_impl.hpp>
 #include <blink/execute/host/chunk_queue_impl.hpp>
 #include <blink/execute/host/compile_impl.hpp>
 #include <blink/plan_impl.hpp>

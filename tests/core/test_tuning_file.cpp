@@ -32,7 +32,13 @@ class written {
 } // namespace
 
 TEST_CASE("a tuning comes back as it was written, and what a file leaves out is built in") {
-    const tuning t{1, 2, 3, 4, 5, 6};
+    tuning t{1, 2, 3, 4, 5};
+    t.copies_from = 7;
+    t.copies_reduce_from = 8;
+    t.copies_from_captured = 11;
+    t.host_share_from = 12;
+    t.host_share = 9;
+    t.host_share_both = 10;
     CHECK(tuning_from(to_json(t)) == t);
     CHECK(read_tuning(written(to_json(t).dump(2)).name()) == t);
     CHECK(read_tuning(written(R"({"measured_on": "somewhere"})").name()) == tuning{});
@@ -42,8 +48,8 @@ TEST_CASE("a tuning comes back as it was written, and what a file leaves out is 
 TEST_CASE("a wrong file is refused with its name and the line") {
     CHECK_THROWS_WITH_AS((void)read_tuning("no/such/file.json"), "no/such/file.json: this tuning file cannot be read",
                          usage_error);
-    for (const char* const text : {"", "[]", "{\n\"most_blocks\": 0}", "{\n\"lines_up_to\": -1}",
-                                   "{\n\"most_chunk_bytes\": 0}", "{\n\"lines_up_to\": \"many\"}"}) {
+    for (const char* const text : {"", "[]", "{\n\"most_blocks\": 0}", "{\n\"cells_up_to\": -1}",
+                                   "{\n\"most_chunk_bytes\": 0}", "{\n\"cells_up_to\": \"many\"}"}) {
         CAPTURE(text);
         const written file(text);
         const std::string line = text[0] == '{' ? "line 2" : "line 1";

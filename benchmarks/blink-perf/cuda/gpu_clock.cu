@@ -73,14 +73,21 @@ timings gpu_clock::time(const job& j, const call_buffers& with, const void* fact
     return {std::move(found[0]), std::move(found[1]), std::move(found[2])};
 }
 
+/// Whether a call of Blink's takes copies when it is captured into one graph over all GPUs, which it then has to be.
+bool gpu_clock::takes_copies(const job& j, const std::function<void()>& call) const {
+    if (j.how != blink::protocol::automatic) { return j.how == blink::protocol::copies; }
+    return streams_.size() > 1 && recorded(streams_, call, true).has_copies();
+}
+
 /// A graph holds all measured calls; each of its launches is a sample. Nothing waits for the host between the first and
 /// the last of them: they are enqueued while the GPUs still run the launches before, which are not measured.
 gpu_clock::sample_lists gpu_clock::time_graphs(const job& j, const calls& all) {
     std::vector<std::unique_ptr<recorded>> graphs;
     for (const auto& one : all) {
-        graphs.push_back(std::make_unique<recorded>(streams_, [&] {
+        const auto repeated = [&] {
             for (int i = 0; i < j.iterations; ++i) { one(); }
-        }));
+        };
+        graphs.push_back(std::make_unique<recorded>(streams_, repeated, graphs.empty() && takes_copies(j, one)));
     }
     const auto launches = static_cast<std::size_t>(j.graphs) * graphs.size();
     stopwatch watch(streams_.front(), launches + 1);

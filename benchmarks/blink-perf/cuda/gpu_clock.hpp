@@ -49,6 +49,7 @@ class gpu_clock {
     using calls = std::vector<std::function<void()>>;      ///< Blink's, and those that it is compared with
     using sample_lists = std::vector<std::vector<double>>; ///< for each of the calls
 
+    [[nodiscard]] bool takes_copies(const job& j, const std::function<void()>& call) const;
     sample_lists time_graphs(const job& j, const calls& all);
     sample_lists time_stream(const job& j, const calls& all);
     sample_lists time_blocking(const job& j, const calls& all);

@@ -6,6 +6,7 @@
 
 #include <blink/execute/cuda/check.cuh>
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -51,22 +52,33 @@ class stopwatch {
     std::size_t passed_ = 0;
 };
 
-/// What `call` enqueues on the streams, as a graph a device that can be launched again and again.
+/// What `call` enqueues on the streams, as graphs that can be launched again and again: one a device, or one over all.
 class recorded {
   public:
     /// @param streams each once
+    /// @param together one graph, as calls need whose streams wait for each other
     template <class Call>
-    recorded(std::vector<driven_rank> streams, const Call& call) : streams_(std::move(streams)) {
+    recorded(std::vector<driven_rank> streams, const Call& call, bool together = false) : streams_(std::move(streams)) {
         for (const driven_rank& s : streams_) {
             const blink::cuda::device_scope current(s.device);
+            if (together && &s != &streams_.front()) {
+                follow(streams_.front(), s);
+                continue;
+            }
             blink::cuda::check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeRelaxed),
                                "cudaStreamBeginCapture");
         }
         call();
+        if (together) {
+            others_.assign(streams_.begin() + 1, streams_.end());
+            streams_.resize(1);
+            for (const driven_rank& s : others_) { follow(s, streams_.front()); }
+        }
         for (const driven_rank& s : streams_) {
             const blink::cuda::device_scope current(s.device);
             cudaGraph_t graph = nullptr;
             blink::cuda::check(cudaStreamEndCapture(s.stream, &graph), "cudaStreamEndCapture");
+            copies_ += copies_in(graph);
             cudaGraphExec_t ready = nullptr;
             const cudaError_t status = cudaGraphInstantiate(&ready, graph, 0);
             (void)cudaGraphDestroy(graph);
@@ -81,16 +93,47 @@ class recorded {
     recorded(const recorded&) = delete;
     recorded& operator=(const recorded&) = delete;
 
+    /// Enqueues the graphs: behind what their streams hold, ahead of what these get later.
     void launch() const {
+        for (const driven_rank& s : others_) { follow(s, streams_.front()); }
         for (std::size_t i = 0; i < graphs_.size(); ++i) {
             const blink::cuda::device_scope current(streams_[i].device);
             blink::cuda::check(cudaGraphLaunch(graphs_[i], streams_[i].stream), "cudaGraphLaunch");
         }
+        for (const driven_rank& s : others_) { follow(streams_.front(), s); }
     }
 
+    /// Whether the calls go by copies.
+    [[nodiscard]] bool has_copies() const noexcept { return copies_ > 0; }
+
   private:
-    std::vector<driven_rank> streams_;
+    /// Copies among the nodes of a graph.
+    static std::size_t copies_in(cudaGraph_t graph) {
+        std::size_t count = 0;
+        blink::cuda::check(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
+        std::vector<cudaGraphNode_t> nodes(count);
+        blink::cuda::check(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
+        return static_cast<std::size_t>(std::ranges::count_if(nodes, [](cudaGraphNode_t node) {
+            cudaGraphNodeType type{};
+            blink::cuda::check(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+            return type == cudaGraphNodeTypeMemcpy;
+        }));
+    }
+
+    /// Lets what `later` gets wait for what `first` holds.
+    static void follow(const driven_rank& first, const driven_rank& later) {
+        const blink::cuda::device_scope current(first.device);
+        cudaEvent_t e = nullptr;
+        blink::cuda::check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+        blink::cuda::check(cudaEventRecord(e, first.stream), "cudaEventRecord");
+        blink::cuda::check(cudaStreamWaitEvent(later.stream, e, 0), "cudaStreamWaitEvent");
+        blink::cuda::check(cudaEventDestroy(e), "cudaEventDestroy");
+    }
+
+    std::vector<driven_rank> streams_; ///< on which graphs are launched
+    std::vector<driven_rank> others_;  ///< that one of these graphs holds too
     std::vector<cudaGraphExec_t> graphs_;
+    std::size_t copies_ = 0;
 };
 
 } // namespace blink_perf

@@ -8,10 +8,13 @@
 #include <blink/communicator/cuda_group.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/exchange_plans.hpp>
+#include <blink/communicator/long_call.cuh>
 #include <blink/communicator/options.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/protocol.hpp>
+#include <blink/execute/cuda/copy_choice.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
 #include <blink/execute/cuda/exchange_launch.cuh>
 #include <blink/schedule/exchange.hpp>
 
@@ -34,8 +37,9 @@ void check_device_exchange(const exchange& e, int ranks, std::span<const T* cons
         throw usage_error(e.name + " among " + std::to_string(e.ranks) + " ranks in a group of " +
                           std::to_string(ranks));
     }
-    if (how != protocol::automatic && how != protocol::chunks) {
-        throw usage_error(e.name + ": protocol " + std::string(to_string(how)) + " carries no transfers, only chunks");
+    if (how != protocol::automatic && how != protocol::chunks && how != protocol::copies) {
+        throw usage_error(e.name + ": protocol " + std::string(to_string(how)) +
+                          " carries no transfers, only chunks and copies");
     }
     check_exchange(e, {in.begin(), in.end()}, {out.begin(), out.end()}, sizeof(T), alignof(T));
     std::uint32_t reads = 0; // ranks whose buffer is touched, a bit each
@@ -49,6 +53,20 @@ void check_device_exchange(const exchange& e, int ranks, std::span<const T* cons
         if ((reads >> r & 1U) != 0) { check_memory("in", r, in[static_cast<std::size_t>(r)]); }
         if ((writes >> r & 1U) != 0) { check_memory("out", r, out[static_cast<std::size_t>(r)]); }
     }
+}
+
+/// Enqueues a checked exchange by copies; see `launch_copies` of a collective.
+template <element T>
+void enqueue_copies(const exchange& e, std::unique_ptr<copy_room>& room, std::span<const T* const> in,
+                    std::span<T* const> out, group_resources& resources, std::size_t chunk_bytes) {
+    std::vector<bool> in_place;
+    for (const transfer& t : e.transfers) {
+        in_place.push_back(in[static_cast<std::size_t>(t.from)] + t.in_offset ==
+                           out[static_cast<std::size_t>(t.to)] + t.out_offset);
+    }
+    if (room == nullptr) { room = std::make_unique<copy_room>(resources); }
+    room->run(program_of(e, sizeof(T), in_place, chunk_bytes, resources.memory().tuned), job_of<T>(in, out),
+              [](std::size_t) {});
 }
 
 /// Enqueues a checked exchange; see `launch_exchange`.
@@ -75,6 +93,16 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         check_on_device(e.name, which, r, p);
     });
     if (output_count(e) == 0) { return; }
+    const cuda::copy_call long_call = cuda::copy_call_of(e, sizeof(T));
+    if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned,
+                           [this] { return cuda::is_captured(stream(0)); })) {
+        const prepared& straight = entry_for(collective::allgather, 0, planning(choices));
+        if (cuda::can_copy(choices.how, e.name, true, copy_ways_of(straight), resources_->devices())) {
+            return timed(choices.chunk, long_call.bytes, [&](std::size_t chunk_bytes) {
+                cuda::enqueue_copies<T>(e, copies_, in, out, *resources_, chunk_bytes);
+            });
+        }
+    }
     const auto joined = [this](int from, int to) {
         return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
     };

@@ -6,6 +6,7 @@
 
 #include <blink/communicator/call_timer.cuh>
 #include <blink/communicator/cuda_resources.cuh>
+#include <blink/communicator/long_call.cuh>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
@@ -128,11 +129,24 @@ class cuda_group {
         const prepared& entry = entry_for(kind, root, planning(choices));
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
+            using combiner = std::remove_cvref_t<decltype(combine)>;
+            const bool fits = !reduces(kind) || cuda::combines_copies<combiner, T>;
+            if (cuda::takes_copies(choices.how, cuda::copy_call_of(kind, size(), count, sizeof(T)),
+                                   resources_->memory().tuned, [this] { return cuda::is_captured(stream(0)); }) &&
+                cuda::can_copy(choices.how, to_string(kind), fits, copy_ways_of(entry), resources_->devices())) {
+                return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
+                    cuda::launch_copies<T>(copies_, *resources_, kind, root, in, out, count, combine, chunk_bytes,
+                                           [&](std::size_t first) {
+                                               cuda::launch<T>(entry.made.schedule, entry.form, in, out, first, combine,
+                                                               resources_->devices(), resources_->memory(), 0,
+                                                               cuda::gpu_machine{}, std::false_type{}, count);
+                                           });
+                });
+            }
             if (cuda::launch_short<T>(choices.how, ways_of(entry), in, out, count, combine, resources_->devices(),
                                       resources_->memory())) {
                 return;
             }
-            using combiner = std::remove_cvref_t<decltype(combine)>;
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                 if constexpr (cuda::pullable_operator<combiner, T>) {
                     if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned)) {
@@ -214,6 +228,13 @@ class cuda_group {
                 straight,
                 entry.all_pairs_joined,
                 trees && !resources_->memory().staged && cuda::can_pull(s) && all_reach_all()};
+    }
+
+    /// What of this plan and its group decides about copies.
+    [[nodiscard]] cuda::copy_ways copy_ways_of(const prepared& entry) const {
+        const bool each_alone = resources_->devices().size() == gpus_.size() && !resources_->memory().staged;
+        return {each_alone && entry.room == nullptr && all_reach_all(),
+                entry.all_pairs_joined && cuda::is_all_nvlink(entry.made.fabric)};
     }
 
     /// True where kernels of every rank may store into the memory of every other.
@@ -346,7 +367,8 @@ class cuda_group {
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
     std::shared_ptr<exchange_plans> routes_;
-    schedule one_lane_; ///< of calls without trees
+    std::unique_ptr<cuda::copy_room> copies_; ///< made by the first call that needs it
+    schedule one_lane_;                       ///< of calls without trees
     cuda::call_timer timer_;
     std::string failure_;
 };

@@ -19,11 +19,13 @@ enum class protocol : unsigned char {
     chunks,    ///< a pipeline of chunks, each announced by a flag behind it: full rate
     cells,     ///< sixteen bytes at a time that need no flag: one trip a hop, over the trees
     all_pairs, ///< cells from each rank to each other, without trees: one trip in all, for AllReduce calls
-    pull ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
-         ///< all its buffers
+    pull,  ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
+           ///< all its buffers
+    copies ///< long calls by copy engines, over the host too, between GPUs of one process that all reach each other
 };
 
-inline constexpr std::array<std::string_view, 5> protocol_names{"auto", "chunks", "cells", "all_pairs", "pull"};
+inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "chunks", "cells",
+                                                                "all_pairs", "pull",   "copies"};
 
 [[nodiscard]] constexpr std::string_view to_string(protocol p) noexcept {
     return protocol_names[static_cast<std::size_t>(p)];
@@ -34,7 +36,8 @@ inline constexpr std::array<std::string_view, 5> protocol_names{"auto", "chunks"
     for (std::size_t i = 0; i < protocol_names.size(); ++i) {
         if (protocol_names[i] == name) { return static_cast<protocol>(i); }
     }
-    throw usage_error("unknown protocol '" + std::string(name) + "': expected auto, chunks, cells, all_pairs or pull");
+    throw usage_error("unknown protocol '" + std::string(name) +
+                      "': expected auto, chunks, cells, all_pairs, pull or copies");
 }
 
 } // namespace blink

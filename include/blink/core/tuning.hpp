@@ -9,13 +9,21 @@
 namespace blink {
 
 /// Choices of the CUDA executor where the user leaves them open. All ranks must have the same. The built-in values were
-/// measured with 2 to 8 virtual ranks that share one H200; `blink-perf --tune` measures those of another machine.
+/// measured with 2 to 8 virtual ranks that share one H200, those of copies with two H100; `blink-perf --tune` measures
+/// those of another machine.
 struct tuning {
     std::size_t cells_up_to = 1u << 20;     ///< bytes of the larger buffer; beyond them chunks
     std::size_t all_pairs_up_to = 4u << 20; ///< bytes, times the ranks that each rank sends to
     std::size_t pull_up_to = 0; ///< bytes of the larger buffer; of longer reductions, those that parents pull
     std::size_t most_chunk_bytes = 64u << 10; ///< of a thread block's chunk, where nobody asks for another size
     int most_blocks = 128;                    ///< thread blocks of a rank
+    std::size_t copies_from = 64u << 20;      ///< bytes that cross between two ranks, in a direction, from which copy
+                                              ///< engines move them; 0: never
+    std::size_t copies_from_captured = 16u << 20; ///< likewise, where the call is captured into a graph
+    std::size_t copies_reduce_from = 256u << 20;  ///< likewise, for a reduction
+    std::size_t host_share_from = 128u << 20;     ///< likewise, from which copies send a share over the host
+    int host_share = 114;     ///< per mille that copies send over the host of what crosses one way in a long call
+    int host_share_both = 88; ///< likewise, where data go both ways at once
 
     friend bool operator==(const tuning&, const tuning&) = default;
 };

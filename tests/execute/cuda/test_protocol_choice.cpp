@@ -25,7 +25,8 @@ TEST_CASE("calls go straight where they can, then in cells, long ones in chunks"
     CHECK(chosen(3000, 8, false) == protocol::cells);
     CHECK(chosen(3001, 8, false) == protocol::chunks);
     CHECK(chosen(1, 1, true) == protocol::cells);
-    for (const protocol asked : {protocol::chunks, protocol::cells, protocol::all_pairs, protocol::pull}) {
+    for (const protocol asked :
+         {protocol::chunks, protocol::cells, protocol::all_pairs, protocol::pull, protocol::copies}) {
         CHECK(choose_protocol(asked, 1, 2, false) == asked);
         CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true) == asked);
         CHECK(protocol_from(to_string(asked)) == asked);
@@ -37,6 +38,11 @@ TEST_CASE("all pairs of four GPUs of a DGX-1V and of a DGX-2 are joined, of a wh
     CHECK(joins_all_pairs(make_fabric(induced(topology(dgx1v), std::vector<int>{0, 1, 2, 3}))));
     CHECK(joins_all_pairs(make_fabric(topology(dgx2))));
     CHECK_FALSE(joins_all_pairs(make_fabric(topology(dgx1v))));
+}
+
+TEST_CASE("GPUs of a DGX-2 are joined by NVLink alone, those of a machine without it by none") {
+    CHECK(is_all_nvlink(make_fabric(topology(dgx2))));
+    CHECK_FALSE(is_all_nvlink(make_fabric(topology(pcie4))));
 }
 
 TEST_CASE("parents can pull where every contribution lies in a buffer") {

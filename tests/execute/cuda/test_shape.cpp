@@ -41,6 +41,17 @@ TEST_CASE("lanes and blocks cover all elements once, in order") {
     }
 }
 
+TEST_CASE("shards of which a call carries the beginnings stay where they are") {
+    const schedule s{collective::reduce_scatter, 2, 0, {{0, 1, std::vector<role>(2)}, {1, 1, std::vector<role>(2)}}};
+    const call_shape all = make_shape(s, 1000, 4, {});
+    CHECK(all.lanes[1].in_offset == 1000);
+    const call_shape some = make_shape(s, 600, 4, {.shard_stride = 1000});
+    CHECK(some.lanes[0].in_offset == 0);
+    CHECK(some.lanes[1].in_offset == 1000);
+    CHECK(some.lanes[1].end == 600);
+    CHECK(some.lanes[1].out_offset == 0);
+}
+
 TEST_CASE("large calls use all blocks, small ones a block for each lane") {
     const schedule s = two_lanes::value(collective::allreduce);
     CHECK(make_shape(s, 64u << 20, 4, {}).blocks == 128);

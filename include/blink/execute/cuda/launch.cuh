@@ -84,16 +84,22 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
 ///        and `memory` have relay stops too
 /// @param machine what the blocks run on; see `tree_block`, as for `pulled`
+/// @param shard_stride see `shape_limits`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
 template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine, bool Pulled = false>
 void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
             std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
-            std::size_t chunk_bytes, const Machine& machine = {}, std::bool_constant<Pulled> /*pulled*/ = {}) {
+            std::size_t chunk_bytes, const Machine& machine = {}, std::bool_constant<Pulled> /*pulled*/ = {},
+            std::size_t shard_stride = 0) {
     check_operator(op, s.ranks);
     const auto kernel = tree_kernel<T, Op, Form, Machine, Pulled>;
     const auto participants = static_cast<int>(memory.flags.size());
-    shape_limits limits{memory.blocks == 0 ? memory.tuned.most_blocks : memory.blocks, memory.slot_memory, chunk_bytes,
-                        memory.staged || participants > s.ranks, memory.tuned.most_chunk_bytes};
+    shape_limits limits{memory.blocks == 0 ? memory.tuned.most_blocks : memory.blocks,
+                        memory.slot_memory,
+                        chunk_bytes,
+                        memory.staged || participants > s.ranks,
+                        memory.tuned.most_chunk_bytes,
+                        shard_stride};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));

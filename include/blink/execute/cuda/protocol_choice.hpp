@@ -10,6 +10,7 @@
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -51,6 +52,11 @@ namespace blink::cuda {
         joined[pair] = true;
     }
     return pairs + ranks == ranks * ranks;
+}
+
+/// True where no hop leaves NVLink.
+[[nodiscard]] inline bool is_all_nvlink(const fabric& f) {
+    return std::ranges::all_of(f.links, [](const link& l) { return l.kind == link_kind::nvlink; });
 }
 
 /// The lane of a call without trees: everything, whoever the root may be.

@@ -27,6 +27,7 @@ struct shape_limits {
     std::size_t chunk_bytes = 0;              ///< 0: by the size of the call
     bool slots_down = false;                  ///< relays forward, or results are staged: slots on the way down too
     std::size_t most_chunk_bytes = 64u << 10; ///< where `chunk_bytes` is 0
+    std::size_t shard_stride = 0;             ///< elements from a shard to the next; 0: as many as a shard has
 };
 
 struct call_shape {
@@ -81,14 +82,16 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
 }
 
 /// Where the elements of each lane lie; returns how many there are in all.
-[[nodiscard]] inline std::uint64_t lay_lanes(call_shape& shape, const schedule& s, std::size_t count) {
+/// @param stride elements from a shard to the next
+[[nodiscard]] inline std::uint64_t lay_lanes(call_shape& shape, const schedule& s, std::size_t count,
+                                             std::size_t stride) {
     const auto ranges = split(s, count, shape.grain);
     std::uint64_t elements = 0;
     for (std::size_t l = 0; l < ranges.size(); ++l) {
         elements += ranges[l].size();
         shape.lanes[l].begin = ranges[l].begin;
         shape.lanes[l].end = ranges[l].end;
-        const lane_offset offset = offset_of(s, s.lanes[l], count);
+        const lane_offset offset = offset_of(s, s.lanes[l], stride);
         shape.lanes[l].in_offset = offset.in;
         shape.lanes[l].out_offset = offset.out;
     }
@@ -134,7 +137,8 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         }
     }
     if (limits.slots_down && hands_on(s.kind)) { ++shape.slot_rows; }
-    const std::uint64_t elements = detail::lay_lanes(shape, s, count);
+    const std::uint64_t elements =
+        detail::lay_lanes(shape, s, count, limits.shard_stride > 0 ? limits.shard_stride : count);
     const std::size_t bytes = elements * element_bytes;
     const std::size_t wanted =
         std::min<std::size_t>(bytes / bytes_per_block + 1, static_cast<std::size_t>(limits.blocks));
@@ -177,7 +181,7 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     if (lanes > most) { return std::nullopt; }
     call_shape shape;
     shape.grain = detail::grain_of(element_bytes);
-    const std::uint64_t elements = detail::lay_lanes(shape, s, count);
+    const std::uint64_t elements = detail::lay_lanes(shape, s, count, count);
     const std::uint64_t grains = elements / shape.grain + lanes; // each lane may end in a part of one
     const std::uint64_t units_a_grain = (shape.grain - 1) / static_cast<unsigned>(elements_a_unit) + 1;
     const std::uint64_t units_a_lane = elements / static_cast<unsigned>(elements_a_unit) / lanes + 1;

@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// What calls by copy engines need beside their group: streams, events, slots on the GPUs and a ring on the host.
+#pragma once
+
+#include <blink/communicator/cuda_resources.cuh>
+#include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
+#include <blink/execute/cuda/launch.cuh>
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace blink::cuda {
+
+/// True while what this stream gets becomes part of a graph.
+[[nodiscard]] inline bool is_captured(cudaStream_t stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+    return status == cudaStreamCaptureStatusActive;
+}
+
+/// True where what is enqueued on these streams may wait for each other: none of them is captured, or all of them into
+/// the same graph.
+[[nodiscard]] inline bool may_meet(std::span<const device_ranks> devices) {
+    cudaStreamCaptureStatus first = cudaStreamCaptureStatusNone;
+    unsigned long long first_id = 0;
+    for (const device_ranks& d : devices) {
+        const device_scope current(d.device);
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        unsigned long long id = 0;
+        check(cudaStreamGetCaptureInfo(d.stream, &status, &id), "cudaStreamGetCaptureInfo");
+        if (&d == &devices.front()) {
+            first = status;
+            first_id = id;
+        }
+        if (status != first || (status == cudaStreamCaptureStatusActive && id != first_id)) { return false; }
+    }
+    return first != cudaStreamCaptureStatusInvalidated;
+}
+
+/// The buffers of a call, in bytes, and who combines.
+struct copy_job {
+    const std::byte* in[max_ranks];
+    std::byte* out[max_ranks];
+    std::size_t element_bytes;
+
+    /// Puts the kernel of a step on a stream of the current device: `count` elements `from` each rank, combined `to`.
+    void (*combine)(const void* with, const void* const* from, void* to, std::size_t count, cudaStream_t stream);
+    const void* with; ///< what `combine` needs
+};
+
+/// Made on first use, and grows with the calls: slots of up to 80 MiB a rank and 64 MiB on the host where no larger
+/// chunks are asked for. What a graph may still use is kept to the end.
+class copy_room {
+  public:
+    /// @param group a GPU for each rank; outlives the room
+    /// @throw cuda_error where the driver refuses
+    explicit copy_room(group_resources& group) : group_(group) {
+        for (const device_ranks& d : group.devices()) {
+            for (int q = 1; q < copy_queues; ++q) { streams_.push_back(group.make_stream(d.device)); }
+            slots_.push_back(nullptr);
+        }
+    }
+    ~copy_room() {
+        for (const cudaStream_t s : streams_) { (void)cudaStreamSynchronize(s); }
+        for (const std::vector<cudaEvent_t>& list : events_) {
+            for (const cudaEvent_t e : list) { (void)cudaEventDestroy(e); }
+        }
+        for (void* const m : device_memory_) { (void)cudaFree(m); }
+        for (void* const m : host_memory_) { (void)cudaFreeHost(m); }
+    }
+    copy_room(const copy_room&) = delete;
+    copy_room& operator=(const copy_room&) = delete;
+
+    /// Enqueues a call between the streams of the ranks, which `may_meet`.
+    /// @param kernels enqueues what no step carries, on the streams of the ranks
+    /// @throw cuda_error where the driver refuses, and what `kernels` throws
+    template <class Kernels>
+    void run(const copy_program& program, const copy_job& job, const Kernels& kernels) {
+        reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
+        const std::vector<cudaEvent_t> events = events_for(program);
+        for (const copy_action& a : program.actions) {
+            // Behind the marks of all ranks, ahead of the steps and of the waits for them: both begin together.
+            if (&a - program.actions.data() == program.ranks && program.by_kernels > 0) { kernels(program.by_kernels); }
+            const device_scope current(rank_of(a.queue).device);
+            const cudaStream_t stream = stream_of(a.queue);
+            switch (a.what) {
+            case copy_action::kind::mark:
+                check(cudaEventRecord(events[static_cast<std::size_t>(a.index)], stream), "cudaEventRecord");
+                break;
+            case copy_action::kind::wait:
+                check(cudaStreamWaitEvent(stream, events[static_cast<std::size_t>(a.index)], 0), "cudaStreamWaitEvent");
+                break;
+            case copy_action::kind::step:
+                step(program.steps[static_cast<std::size_t>(a.index)], program.ranks, job, stream);
+                break;
+            }
+        }
+    }
+
+  private:
+    /// Lets this thread allocate while streams are captured.
+    class capture_pause {
+      public:
+        capture_pause() { check(cudaThreadExchangeStreamCaptureMode(&mode_), "cudaThreadExchangeStreamCaptureMode"); }
+        ~capture_pause() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+        capture_pause(const capture_pause&) = delete;
+        capture_pause& operator=(const capture_pause&) = delete;
+
+      private:
+        cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+    };
+
+    [[nodiscard]] const device_ranks& rank_of(int queue) const {
+        return group_.devices()[static_cast<std::size_t>(rank_of_queue(queue))];
+    }
+
+    /// The rank's own stream, or one of the room's.
+    [[nodiscard]] cudaStream_t stream_of(int queue) const {
+        const int rank = rank_of_queue(queue);
+        return queue == queue_of(rank, copy_queue::own) ? rank_of(queue).stream
+                                                        : streams_[static_cast<std::size_t>(queue - rank - 1)];
+    }
+
+    void reserve(std::size_t slot_bytes, std::size_t host_bytes) {
+        const capture_pause pause;
+        if (slot_bytes > slot_bytes_) {
+            for (std::size_t r = 0; r < slots_.size(); ++r) {
+                const device_scope current(group_.devices()[r].device);
+                void* memory = nullptr;
+                check(cudaMalloc(&memory, slot_bytes), "cudaMalloc");
+                device_memory_.push_back(memory);
+                slots_[r] = static_cast<std::byte*>(memory);
+            }
+            slot_bytes_ = slot_bytes;
+        }
+        if (host_bytes > host_bytes_) {
+            void* memory = nullptr;
+            check(cudaHostAlloc(&memory, host_bytes, cudaHostAllocPortable), "cudaHostAlloc");
+            host_memory_.push_back(memory);
+            host_ = static_cast<std::byte*>(memory);
+            host_bytes_ = host_bytes;
+        }
+    }
+
+    /// An event of this room for each of the program's, on the device of the queue that marks it.
+    [[nodiscard]] std::vector<cudaEvent_t> events_for(const copy_program& program) {
+        std::array<std::size_t, max_ranks> used{};
+        std::vector<cudaEvent_t> events;
+        for (const int queue : program.marked_by) {
+            const auto r = static_cast<std::size_t>(rank_of_queue(queue));
+            if (used[r] == events_[r].size()) {
+                const device_scope current(rank_of(queue).device);
+                cudaEvent_t made = nullptr;
+                check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+                events_[r].push_back(made);
+            }
+            events.push_back(events_[r][used[r]++]);
+        }
+        return events;
+    }
+
+    [[nodiscard]] const std::byte* place(const copy_end& at, const copy_job& job) const {
+        const std::byte* const base = at.place == copy_place::in     ? job.in[at.rank]
+                                      : at.place == copy_place::out  ? job.out[at.rank]
+                                      : at.place == copy_place::host ? host_
+                                                                     : slots_[static_cast<std::size_t>(at.rank)];
+        return base + at.offset * job.element_bytes;
+    }
+
+    void step(const copy_step& s, int ranks, const copy_job& job, cudaStream_t stream) const {
+        auto* const to = const_cast<std::byte*>(place(s.to, job)); // no step goes to an input
+        if (!s.combines) {
+            check(cudaMemcpyAsync(to, place(s.from, job), s.count * job.element_bytes, cudaMemcpyDefault, stream),
+                  "cudaMemcpyAsync");
+            return;
+        }
+        const void* from[max_ranks];
+        std::size_t other = s.others;
+        for (int r = 0; r < ranks; ++r) {
+            const bool own = r == s.to.rank;
+            from[r] = place(own ? s.from : copy_end{copy_place::slot, s.to.rank, other}, job);
+            if (!own) { other += s.row; }
+        }
+        job.combine(job.with, from, to, s.count, stream);
+    }
+
+    group_resources& group_;
+    std::vector<cudaStream_t> streams_; ///< by queue, without the ranks' own
+    std::array<std::vector<cudaEvent_t>, max_ranks> events_;
+    std::vector<std::byte*> slots_; ///< by rank
+    std::byte* host_ = nullptr;
+    std::size_t slot_bytes_ = 0;
+    std::size_t host_bytes_ = 0;
+    std::vector<void*> device_memory_;
+    std::vector<void*> host_memory_;
+};
+
+} // namespace blink::cuda

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Whether a call goes by copy engines, and its launch if it does; between the GPUs of one process.
+#pragma once
+
+#include <blink/communicator/copy_room.cuh>
+#include <blink/communicator/cuda_resources.cuh>
+#include <blink/core/collective.hpp>
+#include <blink/core/error.hpp>
+#include <blink/core/protocol.hpp>
+#include <blink/core/reduction.hpp>
+#include <blink/execute/cuda/copy_choice.hpp>
+#include <blink/execute/cuda/copy_kernel.cuh>
+#include <blink/execute/cuda/copy_program.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace blink::cuda {
+
+/// What of a group decides whether its calls may go by copies.
+struct copy_ways {
+    bool straight = false; ///< a GPU for each rank, which all reach each other and see each other's buffers
+    bool pays = false;     ///< straight ways over NVLink
+};
+
+/// Operators that a kernel of one rank applies to what others have.
+template <class Op, class T>
+inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !preparing_operator<Op, T>;
+
+/// Whether copies, which `takes_copies` chose, can carry the call.
+/// @throw usage_error where they were asked for and cannot
+[[nodiscard]] inline bool can_copy(protocol how, std::string_view name, bool fits, const copy_ways& ways,
+                                   std::span<const device_ranks> devices) {
+    const bool asked = how == protocol::copies;
+    const bool possible = ways.straight && fits && devices.size() > 1 && (asked || ways.pays) && may_meet(devices);
+    if (asked && !possible) {
+        throw usage_error("protocol copies cannot carry this " + std::string(name) +
+                          ": it takes two or more GPUs of one process that all reach each other, a rank on each, no "
+                          "operator that prepares inputs, and streams of which none is captured or all into one graph");
+    }
+    return possible;
+}
+
+/// The buffers of a call of `T`, of which nothing is combined.
+template <class T>
+[[nodiscard]] copy_job job_of(std::span<const T* const> in, std::span<T* const> out) {
+    copy_job job{};
+    for (std::size_t r = 0; r < in.size(); ++r) {
+        job.in[r] = reinterpret_cast<const std::byte*>(in[r]);
+        job.out[r] = reinterpret_cast<std::byte*>(out[r]);
+    }
+    job.element_bytes = sizeof(T);
+    return job;
+}
+
+/// What the kernels of a call by copies are told.
+template <class Op>
+struct combine_with {
+    const Op& op;
+    int ranks;
+    int most_blocks; ///< see `launch_combine`
+};
+
+/// Blocks that combine what came over the host, beside the kernels of the trees: more than PCIe brings, and few enough
+/// that they find room at once.
+inline constexpr int blocks_beside_kernels = 32;
+
+/// Enqueues a collective by copies.
+/// @param room made where there is none
+/// @param chunk_bytes 0, or the size of the pieces that are combined
+/// @param kernels `kernels(n)` enqueues the collective over trees for the first n elements, of each shard where it has
+///        some
+template <class T, class Op, class Kernels>
+void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, collective kind, int root,
+                   std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
+                   std::size_t chunk_bytes, const Kernels& kernels) {
+    const auto ranks = static_cast<int>(in.size());
+    std::uint64_t in_place = 0;
+    for (std::size_t r = 0; r < in.size(); ++r) {
+        in_place |= std::uint64_t{in[r] == out[r] + (is_sharded(kind) ? r * count : 0)} << r;
+    }
+    copy_job job = job_of<T>(in, out);
+    const copy_program program =
+        program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned);
+    int most_blocks = group.memory().blocks;
+    if (program.by_kernels > 0) {
+        most_blocks = most_blocks > 0 ? std::min(most_blocks, blocks_beside_kernels) : blocks_beside_kernels;
+    }
+    const combine_with<Op> with{op, ranks, most_blocks};
+    if constexpr (combines_copies<Op, T>) {
+        check_operator(op, ranks);
+        job.combine = [](const void* given, const void* const* from, void* to, std::size_t n, cudaStream_t stream) {
+            const auto& w = *static_cast<const combine_with<Op>*>(given);
+            launch_combine(from, w.ranks, static_cast<T*>(to), n, w.op, w.most_blocks, stream);
+        };
+        job.with = &with;
+    }
+    if (room == nullptr) { room = std::make_unique<copy_room>(group); }
+    room->run(program, job, kernels);
+}
+
+} // namespace blink::cuda

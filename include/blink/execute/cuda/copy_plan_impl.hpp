@@ -1,0 +1,277 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Definitions of copy_plan.hpp.
+#pragma once
+
+#include <blink/core/buffers.hpp>
+#include <blink/core/collective.hpp>
+#include <blink/core/config.hpp>
+#include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/schedule/exchange.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace blink::cuda {
+
+namespace detail {
+
+/// A part of the data of which one rank forms the result.
+struct owned_part {
+    int owner = 0;
+    std::size_t in_offset = 0;
+    std::size_t out_offset = 0;
+    std::size_t count = 0;
+    std::vector<int> combined{}; ///< step of each piece
+};
+
+class copy_planner {
+  public:
+    copy_planner(int ranks, const copy_shape& shape) : shape_(shape), taken_(static_cast<std::size_t>(ranks)) {
+        plan_.ranks = ranks;
+        shape_.chunk = rounded_up(shape.chunk);
+        shape_.host_piece = rounded_up(shape.host_piece);
+        if (ranks != 2) { shape_.host_share = 0; }
+    }
+
+    /// All transfers but those in place. What crosses between two GPUs begins first; the pieces over the host of all
+    /// transfers take turns.
+    void move(const std::vector<transfer>& transfers, const std::vector<bool>& in_place) {
+        std::vector<std::size_t> straight;
+        std::size_t longest = 0;
+        for (const transfer& t : transfers) {
+            const std::size_t by_host = t.from == t.to ? 0 : share_of(t.count, shape_.host_share);
+            straight.push_back(t.count - by_host);
+            longest = std::max(longest, by_host);
+            if (t.from != t.to) {
+                copy(queue_of(t.from, copy_queue::own), source(t, 0), target(t, 0), straight.back());
+            }
+        }
+        for (std::size_t i = 0; i < transfers.size(); ++i) {
+            const transfer& t = transfers[i];
+            if (t.from == t.to && !in_place[i]) {
+                copy(queue_of(t.from, copy_queue::even), source(t, 0), target(t, 0), t.count);
+            }
+        }
+        for (std::size_t at = 0; at < longest; at += shape_.host_piece) {
+            for (std::size_t i = 0; i < transfers.size(); ++i) {
+                const transfer& t = transfers[i];
+                const std::size_t begin = straight[i] + at;
+                if (begin >= t.count) { continue; }
+                const std::size_t count = std::min(shape_.host_piece, t.count - begin);
+                (void)over_host(source(t, begin), target(t, begin), count, {});
+            }
+        }
+    }
+
+    /// Brings every part together at its owner, and from there to all others where `hands_on`.
+    void reduce(std::vector<owned_part> parts, bool hands_on) {
+        std::size_t pieces = 0;
+        for (const owned_part& p : parts) { pieces = std::max(pieces, divided(p.count, shape_.chunk)); }
+        for (std::size_t i = 0; i < pieces; ++i) {
+            for (owned_part& p : parts) { reduce_piece(p, i, hands_on); }
+        }
+    }
+
+    /// Between two ranks: each that gets results combines the last elements of them itself, from what the other one
+    /// sends over the host. So every element crosses PCIe as often as it would cross the link, and nothing comes back.
+    /// @param results what each of them gets in all; alike in size
+    void reduce_over_host(std::vector<owned_part> results) {
+        const std::size_t by_host = share_of(results.front().count, shape_.host_share);
+        plan_.by_kernels = results.front().count - by_host;
+        for (std::size_t at = 0; at < by_host; at += shape_.host_piece) {
+            const std::size_t count = std::min(shape_.host_piece, by_host - at);
+            std::vector<passage> passages;
+            for (const owned_part& p : results) { passages.push_back(bring(p, plan_.by_kernels + at, count)); }
+            for (std::size_t i = 0; i < results.size(); ++i) {
+                // In place, what this rank sends must have left before the result replaces it.
+                const int left = results.size() == 2 ? passages[1 - i].left : -1;
+                combine_brought(results[i], plan_.by_kernels + at, count, {passages[i].arrived, left});
+            }
+        }
+    }
+
+    [[nodiscard]] copy_plan take() { return std::move(plan_); }
+
+  private:
+    [[nodiscard]] static std::size_t divided(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+    [[nodiscard]] std::size_t rounded_up(std::size_t n) const {
+        return std::max<std::size_t>(divided(n, shape_.granule), 1) * shape_.granule;
+    }
+
+    /// What of `count` elements goes over the host; the rest ends at a granule.
+    [[nodiscard]] std::size_t share_of(std::size_t count, double share) const {
+        if (!(share > 0)) { return 0; }
+        const auto rest = static_cast<std::size_t>(static_cast<double>(count) * std::max(1 - share, 0.0));
+        return count - std::min(count, divided(rest, shape_.granule) * shape_.granule);
+    }
+
+    [[nodiscard]] static copy_end source(const transfer& t, std::size_t at) {
+        return {copy_place::in, t.from, t.in_offset + at};
+    }
+    [[nodiscard]] static copy_end target(const transfer& t, std::size_t at) {
+        return {copy_place::out, t.to, t.out_offset + at};
+    }
+
+    int add(const copy_step& step, std::vector<int> after) {
+        std::erase(after, -1);
+        plan_.steps.push_back(step);
+        plan_.after.push_back(std::move(after));
+        return static_cast<int>(plan_.steps.size()) - 1;
+    }
+    int copy(int queue, const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after = {}) {
+        return count == 0 ? -1 : add({queue, false, from, to, count, 0, 0}, std::move(after));
+    }
+
+    /// The steps of a piece on its way over the host.
+    struct passage {
+        int left = -1;    ///< it is on the host
+        int arrived = -1; ///< it is where it was sent
+    };
+
+    /// @param after steps that have to be done before it may arrive
+    passage over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after) {
+        std::vector<int>& taken = taken_[static_cast<std::size_t>(from.rank)]; // steps that emptied the ring before
+        const auto ring = static_cast<std::size_t>(shape_.host_slots);
+        const std::size_t row = static_cast<std::size_t>(from.rank) * ring;
+        const copy_end between{copy_place::host, 0, (row + taken.size() % ring) * shape_.host_piece};
+        plan_.host_elements = std::max(plan_.host_elements, between.offset + count);
+        const int emptied = taken.size() < ring ? -1 : taken[taken.size() - ring];
+        const int left = copy(queue_of(from.rank, copy_queue::to_host), from, between, count, {emptied});
+        after.push_back(left);
+        taken.push_back(copy(queue_of(to.rank, copy_queue::from_host), between, to, count, std::move(after)));
+        return {left, taken.back()};
+    }
+
+    /// Where the slots of `owner` begin that a peer fills, the peers in ascending order.
+    [[nodiscard]] std::size_t slot_row() const { return static_cast<std::size_t>(shape_.slots) * shape_.chunk; }
+
+    [[nodiscard]] int emptied(const std::vector<int>& combined, std::size_t i) const {
+        const auto slots = static_cast<std::size_t>(shape_.slots);
+        return i < slots ? -1 : combined[i - slots];
+    }
+
+    /// Combines what has arrived, and hands the result on behind it in the same queue.
+    int finish(const owned_part& p, int queue, std::size_t at, std::size_t count, std::size_t others, std::size_t row,
+               std::vector<int> arrived, bool hands_on) {
+        const copy_end own{copy_place::in, p.owner, p.in_offset + at};
+        const copy_end result{copy_place::out, p.owner, p.out_offset + at};
+        const int combined = add({queue, true, own, result, count, others, row}, std::move(arrived));
+        for (int k = 1; hands_on && k < plan_.ranks; ++k) {
+            const int to = (p.owner + k) % plan_.ranks;
+            (void)copy(queue, result, {copy_place::out, to, result.offset}, count);
+        }
+        return combined;
+    }
+
+    void reduce_piece(owned_part& p, std::size_t i, bool hands_on) {
+        const std::size_t at = i * shape_.chunk;
+        if (at >= p.count) { return; }
+        const std::size_t count = std::min(shape_.chunk, p.count - at);
+        const std::size_t slot = i % static_cast<std::size_t>(shape_.slots) * shape_.chunk;
+        std::vector<int> arrived;
+        for (int k = 1; k < plan_.ranks; ++k) {
+            const int from = (p.owner + k) % plan_.ranks;
+            const auto row = static_cast<std::size_t>(from < p.owner ? from : from - 1);
+            const copy_end to{copy_place::slot, p.owner, row * slot_row() + slot};
+            plan_.slot_elements = std::max(plan_.slot_elements, to.offset + count);
+            arrived.push_back(copy(queue_of(from, copy_queue::own), {copy_place::in, from, p.in_offset + at}, to, count,
+                                   {emptied(p.combined, i)}));
+        }
+        const copy_queue turn = i % 2 == 0 ? copy_queue::even : copy_queue::odd;
+        p.combined.push_back(
+            finish(p, queue_of(p.owner, turn), at, count, slot, slot_row(), std::move(arrived), hands_on));
+    }
+
+    /// Where the next piece over the host lies that `p.owner` gets.
+    [[nodiscard]] std::size_t host_slot(const owned_part& p) const {
+        return p.combined.size() % static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
+    }
+
+    /// Brings elements that the other rank contributes.
+    passage bring(const owned_part& p, std::size_t at, std::size_t count) {
+        const std::size_t slot = host_slot(p);
+        plan_.slot_elements = std::max(plan_.slot_elements, slot + count);
+        return over_host({copy_place::in, 1 - p.owner, p.in_offset + at}, {copy_place::slot, p.owner, slot}, count,
+                         {emptied(p.combined, p.combined.size())});
+    }
+
+    void combine_brought(owned_part& p, std::size_t at, std::size_t count, std::vector<int> after) {
+        const std::size_t slot = host_slot(p);
+        p.combined.push_back(
+            finish(p, queue_of(p.owner, copy_queue::through_host), at, count, slot, 0, std::move(after), false));
+    }
+
+    copy_plan plan_;
+    copy_shape shape_;
+    std::vector<std::vector<int>>
+        taken_; ///< by rank that sends over the host: the step that took each piece from there
+};
+
+/// What the ranks of a reduction get.
+[[nodiscard]] inline std::vector<owned_part> results_of(collective kind, int ranks, int root, std::size_t count) {
+    std::vector<owned_part> results;
+    for (int r = 0; r < ranks; ++r) {
+        const std::size_t shard = is_sharded(kind) ? static_cast<std::size_t>(r) * count : 0;
+        if (writes_output(kind, root, r)) { results.push_back({r, shard, 0, count}); }
+    }
+    return results;
+}
+
+/// What each rank owns of the result: a shard, everything, or an equal part at granules.
+[[nodiscard]] inline std::vector<owned_part> owned_parts(collective kind, int ranks, int root, std::size_t count,
+                                                         std::size_t granule) {
+    if (kind == collective::reduce) { return {{root, 0, 0, count}}; }
+    std::vector<owned_part> parts;
+    const auto n = static_cast<std::size_t>(ranks);
+    const std::size_t granules = (count + granule - 1) / granule;
+    for (std::size_t r = 0; r < n; ++r) {
+        if (kind == collective::reduce_scatter) {
+            parts.push_back({static_cast<int>(r), r * count, 0, count});
+        } else {
+            const std::size_t begin = std::min(granules * r / n * granule, count);
+            const std::size_t end = std::min(granules * (r + 1) / n * granule, count);
+            parts.push_back({static_cast<int>(r), begin, begin, end - begin});
+        }
+    }
+    return parts;
+}
+
+} // namespace detail
+
+BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::size_t count, std::uint64_t in_place,
+                                   const copy_shape& shape) {
+    detail::copy_planner planner(ranks, shape);
+    if (reduces(kind)) {
+        if (ranks == 2 && shape.host_share > 0) {
+            planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
+        } else {
+            planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
+        }
+        return planner.take();
+    }
+    std::vector<transfer> transfers;
+    std::vector<bool> unmoved;
+    for (int k = 0; k < ranks; ++k) {
+        for (int from = 0; from < ranks; ++from) {
+            if (kind == collective::broadcast && from != root) { continue; }
+            const std::size_t shard = is_sharded(kind) ? static_cast<std::size_t>(from) * count : 0;
+            transfers.push_back({from, (from + k) % ranks, 0, shard, count});
+            unmoved.push_back(k == 0 && (in_place >> from & 1U) != 0);
+        }
+    }
+    planner.move(transfers, unmoved);
+    return planner.take();
+}
+
+BLINK_INLINE copy_plan plan_copies(const exchange& e, const std::vector<bool>& in_place, const copy_shape& shape) {
+    detail::copy_planner planner(e.ranks, shape);
+    planner.move(e.transfers, in_place);
+    return planner.take();
+}
+
+} // namespace blink::cuda

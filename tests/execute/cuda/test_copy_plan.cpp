@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/core/buffers.hpp>
+#include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
+#include <blink/schedule/exchange.hpp>
+
+#include <doctest/doctest.h>
+
+#include "copy_replay.hpp"
+
+namespace {
+
+using blink::collective;
+using blink::cuda::copy_plan;
+using blink::cuda::copy_shape;
+using copy_test::layout;
+using copy_test::replay;
+
+constexpr std::size_t gap = 3; ///< cells around every buffer, which nobody may touch
+
+std::string given(int rank, std::size_t i) { return "(" + std::to_string(rank) + " " + std::to_string(i) + ")"; }
+
+/// A collective or an exchange on symbolic memory.
+struct trial {
+    std::vector<std::size_t> in_counts, out_counts; ///< elements by rank
+    std::vector<bool> in_place;                     ///< by rank
+    std::vector<std::size_t> in_place_at;           ///< where the smaller buffer lies in the larger one
+
+    [[nodiscard]] layout place(const copy_plan& plan) const {
+        layout where;
+        std::size_t next = gap;
+        const auto take = [&next](std::size_t n) { return std::exchange(next, next + n + gap); };
+        for (std::size_t r = 0; r < in_counts.size(); ++r) {
+            if (!in_place[r]) {
+                where.in.push_back(take(in_counts[r]));
+                where.out.push_back(take(out_counts[r]));
+            } else {
+                const std::size_t begin = take(std::max(in_counts[r], out_counts[r]));
+                where.in.push_back(begin + (in_counts[r] < out_counts[r] ? in_place_at[r] : 0));
+                where.out.push_back(begin + (out_counts[r] < in_counts[r] ? in_place_at[r] : 0));
+            }
+            where.slots.push_back(take(plan.slot_elements));
+        }
+        where.host = take(plan.host_elements);
+        where.cells = next;
+        return where;
+    }
+
+    [[nodiscard]] std::vector<std::string> cells(const layout& where) const {
+        std::vector<std::string> made(where.cells, "?");
+        for (std::size_t r = 0; r < in_counts.size(); ++r) {
+            for (std::size_t i = 0; i < in_counts[r]; ++i) { made[where.in[r] + i] = given(static_cast<int>(r), i); }
+        }
+        return made;
+    }
+};
+
+/// Runs a plan in many orders. `expected(rank, i)` is the result in an output, "" where there is none.
+template <class Expected>
+void check_orders(const copy_plan& plan, const trial& t, const Expected& expected) {
+    const layout where = t.place(plan);
+    const replay run(plan, where);
+    REQUIRE(run.misordered() == "");
+    REQUIRE(run.race() == "");
+    std::vector<std::string> wanted = t.cells(where);
+    for (std::size_t r = 0; r < t.out_counts.size(); ++r) {
+        for (std::size_t i = 0; i < t.out_counts[r]; ++i) {
+            const std::string value = expected(static_cast<int>(r), i);
+            if (!value.empty()) { wanted[where.out[r] + i] = value; }
+        }
+    }
+    std::mt19937 random(7);
+    for (int order = 0; order < 5; ++order) {
+        std::vector<std::string> cells = t.cells(where);
+        REQUIRE(run.run(cells, random));
+        for (std::size_t r = 0; r < where.slots.size(); ++r) { // memory of the library may be anything
+            std::fill_n(cells.begin() + static_cast<std::ptrdiff_t>(where.slots[r]), plan.slot_elements, "?");
+        }
+        std::fill_n(cells.begin() + static_cast<std::ptrdiff_t>(where.host), plan.host_elements, "?");
+        REQUIRE(cells == wanted);
+    }
+}
+
+void check_collective(collective kind, int ranks, int root, std::size_t count, bool in_place, const copy_shape& shape) {
+    CAPTURE(blink::to_string(kind));
+    CAPTURE(ranks);
+    CAPTURE(root);
+    CAPTURE(count);
+    CAPTURE(in_place);
+    CAPTURE(shape.chunk);
+    CAPTURE(shape.host_share);
+    const auto n = static_cast<std::size_t>(ranks);
+    trial t{std::vector<std::size_t>(n, blink::input_count(kind, ranks, count)),
+            std::vector<std::size_t>(n, blink::output_count(kind, ranks, count)),
+            std::vector<bool>(n, in_place),
+            {}};
+    for (std::size_t r = 0; r < n; ++r) { t.in_place_at.push_back(blink::is_sharded(kind) ? r * count : 0); }
+    const copy_plan plan = blink::cuda::plan_copies(kind, ranks, root, count, in_place ? ~0ULL : 0, shape);
+    check_orders(plan, t, [&](int rank, std::size_t i) -> std::string {
+        if (!blink::writes_output(kind, root, rank) || i < plan.by_kernels) { return ""; } // others carry those
+        if (kind == collective::broadcast) { return given(root, i); }
+        if (kind == collective::allgather) { return given(static_cast<int>(i / count), i % count); }
+        const std::size_t at = kind == collective::reduce_scatter ? static_cast<std::size_t>(rank) * count + i : i;
+        std::string all;
+        for (int r = 0; r < ranks; ++r) { all += given(r, at); }
+        return all;
+    });
+}
+
+const std::vector<copy_shape> shapes{
+    {.chunk = 4, .host_piece = 1, .host_share = 0, .slots = 2},
+    {.chunk = 1000, .host_piece = 1, .host_share = 0},
+    {.chunk = 5, .host_piece = 2, .host_share = 0.3, .slots = 1, .host_slots = 1},
+    {.chunk = 3, .host_piece = 3, .host_share = 0.25, .slots = 3, .host_slots = 2, .granule = 4},
+    {.chunk = 8, .host_piece = 4, .host_share = 0.6, .slots = 2, .host_slots = 3, .granule = 2},
+    {.chunk = 4, .host_piece = 1, .host_share = 1, .slots = 2, .host_slots = 2},
+};
+
+} // namespace
+
+TEST_CASE("every order of the queues gives every collective, between two ranks") {
+    for (const collective kind : {collective::broadcast, collective::reduce, collective::allreduce,
+                                  collective::allgather, collective::reduce_scatter}) {
+        for (const copy_shape& shape : shapes) {
+            for (const std::size_t count : {1, 2, 7, 40, 61}) {
+                for (const bool in_place : {false, true}) {
+                    for (int root = 0; root < (blink::is_rooted(kind) ? 2 : 1); ++root) {
+                        check_collective(kind, 2, root, count, in_place, shape);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("and among more ranks, without the host") {
+    for (const collective kind : {collective::broadcast, collective::reduce, collective::allreduce,
+                                  collective::allgather, collective::reduce_scatter}) {
+        for (const int ranks : {1, 3, 4, 8}) {
+            for (const copy_shape& shape : shapes) {
+                for (const bool in_place : {false, true}) {
+                    check_collective(kind, ranks, ranks - 1, 37, in_place, shape);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("every order of the queues gives every exchange") {
+    for (const int ranks : {2, 3, 5}) {
+        const auto n = static_cast<std::size_t>(ranks);
+        for (const copy_shape& shape : shapes) {
+            for (const blink::exchange& e : {blink::make_gather(ranks, 1, 13), blink::make_scatter(ranks, 0, 13),
+                                             blink::make_alltoall(ranks, 13)}) {
+                trial t{std::vector<std::size_t>(n, 13 * n), std::vector<std::size_t>(n, 13 * n),
+                        std::vector<bool>(n, false), std::vector<std::size_t>(n, 0)};
+                const copy_plan plan = blink::cuda::plan_copies(e, std::vector<bool>(e.transfers.size(), false), shape);
+                check_orders(plan, t, [&](int rank, std::size_t i) -> std::string {
+                    for (const blink::transfer& x : e.transfers) {
+                        if (x.to == rank && i >= x.out_offset && i < x.out_offset + x.count) {
+                            return given(x.from, x.in_offset + i - x.out_offset);
+                        }
+                    }
+                    return "";
+                });
+            }
+        }
+    }
+}
+
+TEST_CASE("the share over the host is what was asked for, between two ranks alone") {
+    const copy_shape shape{.chunk = 100, .host_piece = 10, .host_share = 0.2};
+    const auto over_host = [&](collective kind, int ranks) {
+        const copy_plan plan = blink::cuda::plan_copies(kind, ranks, 0, 1000, ~0ULL, shape);
+        std::size_t elements = 0;
+        for (const blink::cuda::copy_step& s : plan.steps) {
+            if (s.to.place == blink::cuda::copy_place::host) { elements += s.count; }
+        }
+        return elements;
+    };
+    CHECK(over_host(collective::broadcast, 2) == 200);
+    CHECK(over_host(collective::reduce, 2) == 200);
+    CHECK(over_host(collective::allreduce, 2) == 400); // 200 of the 1000 that cross in each direction
+    CHECK(over_host(collective::allgather, 2) == 400);
+    CHECK(over_host(collective::reduce_scatter, 2) == 400);
+    CHECK(over_host(collective::broadcast, 4) == 0);
+    CHECK(over_host(collective::allreduce, 4) == 0);
+}
+
+TEST_CASE("memory is bounded by the slots, however long the call") {
+    const copy_shape shape{.chunk = 16, .host_piece = 8, .host_share = 0.1, .slots = 3, .host_slots = 5};
+    const copy_plan two = blink::cuda::plan_copies(collective::allreduce, 2, 0, 100000, 0, shape);
+    CHECK(two.slot_elements == 3 * 8);
+    CHECK(two.host_elements == 2 * 5 * 8);
+    CHECK(two.by_kernels == 90000);
+    const copy_plan four = blink::cuda::plan_copies(collective::allreduce, 4, 0, 100000, 0, shape);
+    CHECK(four.slot_elements == 3 * 3 * 16);
+    CHECK(four.host_elements == 0);
+}
+
+TEST_CASE("the replay finds a wait that is missing") {
+    copy_plan plan =
+        blink::cuda::plan_copies(collective::allreduce, 2, 0, 64, ~0ULL,
+                                 {.chunk = 8, .host_piece = 4, .host_share = 0.2, .slots = 2, .host_slots = 2});
+    trial t{{64, 64}, {64, 64}, {true, true}, {0, 0}};
+    std::size_t missed = 0;
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        for (std::size_t k = 0; k < plan.after[i].size(); ++k) {
+            copy_plan broken = plan;
+            broken.after[i].erase(broken.after[i].begin() + static_cast<std::ptrdiff_t>(k));
+            if (replay(broken, t.place(plan)).race().empty()) { ++missed; }
+        }
+    }
+    CHECK(missed == 0);
+}
+
+TEST_CASE("a broadcast of two ranks is one copy and few events") {
+    const copy_plan plan = blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, ~0ULL, {.chunk = 10});
+    REQUIRE(plan.steps.size() == 1);
+    const blink::cuda::copy_program program = blink::cuda::make_program(plan);
+    CHECK(program.actions.size() == 6); // marks of both ranks; the root waits, copies and marks; the other waits
+}
