@@ -10,6 +10,7 @@
 
 #include <blink/execute/cuda/cell.hpp>
 #include <blink/execute/cuda/gpu_machine.cuh>
+#include <blink/execute/cuda/start_kernel.cuh>
 #include <blink/execute/cuda/vector.hpp>
 
 #include "litmus_stage.cuh"

@@ -167,7 +167,7 @@ TEST_CASE("exchanges of bytes") {
 
 TEST_CASE("the tuning file says which sizes are NCCL's, by the bytes of the larger buffer") {
     const file tuned(
-        R"({"lines_up_to": 1000, "nccl_from": {"allgather": 64, "send_recv": 9}, "nccl_up_to": {"allreduce": 8}})");
+        R"({"cells_up_to": 1000, "nccl_from": {"allgather": 64, "send_recv": 9}, "nccl_up_to": {"allreduce": 8}})");
     settings chosen;
     chosen.sizes = read_size_choices(tuned.name);
     program p(2, chosen);

@@ -9,11 +9,11 @@
 namespace blink {
 
 /// Choices of the CUDA executor where the user leaves them open. All ranks must have the same. The built-in values were
-/// measured with 2 to 8 virtual ranks that share one H200, those of copies with two H100; `blink-perf --tune` measures
-/// those of another machine.
+/// measured between two H200s, those of copies between two H100s; `blink-perf --tune` measures those of another
+/// machine.
 struct tuning {
-    std::size_t cells_up_to = 1u << 20;     ///< bytes of the larger buffer; beyond them chunks
-    std::size_t all_pairs_up_to = 4u << 20; ///< bytes, times the ranks that each rank sends to
+    std::size_t cells_up_to = 4u << 20; ///< bytes of the larger buffer, times the ranks but one; beyond them chunks
+    std::size_t all_pairs_up_to = 128u << 20; ///< likewise, of an AllReduce straight from each rank to each other
     std::size_t pull_up_to = 0; ///< bytes of the larger buffer; of longer reductions, those that parents pull
     std::size_t most_chunk_bytes = 64u << 10; ///< of a thread block's chunk, where nobody asks for another size
     int most_blocks = 128;                    ///< thread blocks of a rank

@@ -20,10 +20,11 @@ TEST_CASE("calls go straight where they can, then in cells, long ones in chunks"
     CHECK(chosen(4000, 2, true) == protocol::all_pairs);
     CHECK(chosen(4001, 2, true) == protocol::chunks);
     CHECK(chosen(2000, 3, true) == protocol::all_pairs);
-    CHECK(chosen(2001, 3, true) == protocol::cells);
-    CHECK(chosen(2000, 3, false) == protocol::cells);
-    CHECK(chosen(3000, 8, false) == protocol::cells);
-    CHECK(chosen(3001, 8, false) == protocol::chunks);
+    CHECK(chosen(2001, 3, true) == protocol::chunks);
+    CHECK(chosen(1500, 3, false) == protocol::cells);
+    CHECK(chosen(1501, 3, false) == protocol::chunks);
+    CHECK(chosen(3000, 2, false) == protocol::cells);
+    CHECK(chosen(3001, 2, false) == protocol::chunks);
     CHECK(chosen(1, 1, true) == protocol::cells);
     for (const protocol asked :
          {protocol::chunks, protocol::cells, protocol::all_pairs, protocol::pull, protocol::copies}) {

@@ -21,11 +21,9 @@ namespace blink::cuda {
 [[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight,
                                               const tuning& tuned = {}) {
     if (asked != protocol::automatic) { return asked; }
-    if (straight && ranks > 1) {
-        const std::size_t sent = bytes * static_cast<std::size_t>(ranks - 1);
-        if (sent <= tuned.all_pairs_up_to) { return protocol::all_pairs; }
-    }
-    return bytes <= tuned.cells_up_to ? protocol::cells : protocol::chunks;
+    const std::size_t others = ranks > 1 ? static_cast<std::size_t>(ranks - 1) : 1; // who share what cells there are
+    if (straight && ranks > 1 && bytes * others <= tuned.all_pairs_up_to) { return protocol::all_pairs; }
+    return bytes * others <= tuned.cells_up_to ? protocol::cells : protocol::chunks;
 }
 
 /// True where parents can read what their children contribute: the partial result of an AllReduce waits in the output

@@ -7,8 +7,8 @@
 /// in a block has to meet. A stream is endless: its rows, of a cell for each thread, are counted on from call to call,
 /// beside the rings and by the kernels themselves, so a captured graph may be replayed at will; the row at position p
 /// lies in place p % `ring_rows`. A reader empties a row by storing the filler into it, and tells writers up to which
-/// position it has done so: at the beginning of each call of all rows of earlier calls, which the end of a kernel has
-/// performed, and during a long call behind a fence.
+/// position it has done so: at the beginning of a call, every few rows, of all rows of earlier calls, which the end of
+/// a kernel has performed, and during a long call behind a fence.
 ///
 /// Rows of all teams at one place lie side by side, since calls of one size use them at about the same time.
 #pragma once
