@@ -138,7 +138,7 @@ struct three_groups {
     three_groups() {
         for (unsigned i = 0; i < 3; ++i) {
             groups.push_back(std::make_unique<blink::cuda_group>(blink::group_options{.blocks = 20}));
-            callers.push_back(std::make_unique<caller>(*groups.back(), 30 + i, true, true));
+            callers.push_back(std::make_unique<caller>(*groups.back(), 30 + i, true));
         }
     }
 };
