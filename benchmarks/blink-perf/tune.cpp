@@ -36,10 +36,12 @@ blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& 
     }
     const auto sent_to = static_cast<std::size_t>(ranks - 1);
     using blink::protocol;
-    found.cells_up_to = std::max<std::size_t>(sent_to, 1) * reach(protocol::cells, sizes, chunks, measure);
+    // An AllReduce goes both ways, for which half is taken.
+    found.cells_up_to = 2 * std::max<std::size_t>(sent_to, 1) * reach(protocol::cells, sizes, chunks, measure);
     found.all_pairs_up_to = sent_to * reach(protocol::all_pairs, sizes, chunks, measure);
 
-    const std::size_t in_cells = std::max(found.cells_up_to, found.all_pairs_up_to) / std::max<std::size_t>(sent_to, 1);
+    const std::size_t in_cells =
+        std::max(found.cells_up_to / 2, found.all_pairs_up_to) / std::max<std::size_t>(sent_to, 1);
     for (std::size_t i = 0; i < sizes.size(); ++i) {
         if (sizes[i] < 1U << 16 || sizes[i] <= in_cells) { continue; }
         const double pulled = measure({.bytes = sizes[i], .how = protocol::pull});

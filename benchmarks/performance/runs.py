@@ -4,7 +4,7 @@
 import json
 
 COLLECTIVES = ["all_reduce", "broadcast", "reduce", "all_gather", "reduce_scatter"]
-BLOCKS = [1, 2, 4, 8, 16, 32, 64, 128]
+BLOCKS = [2, 4, 8, 16, 32, 64, 128]
 SWEEP = ["-b", "1K", "-e", "1G", "-f", "4"]
 SHORT_SWEEP = ["-b", "1K", "-e", "64M", "-f", "256"]
 BESIDE = ["--compare", "nccl,window"]

@@ -14,22 +14,24 @@ using namespace blink::cuda;
 
 TEST_CASE("calls go straight where they can, then in cells, long ones in chunks") {
     const tuning tuned{.cells_up_to = 3000, .all_pairs_up_to = 4000};
-    const auto chosen = [&](std::size_t bytes, int ranks, bool straight) {
-        return choose_protocol(protocol::automatic, bytes, ranks, straight, tuned);
+    const auto chosen = [&](std::size_t bytes, int ranks, bool straight, collective kind = collective::allreduce) {
+        return choose_protocol(protocol::automatic, kind, bytes, ranks, straight, tuned);
     };
     CHECK(chosen(4000, 2, true) == protocol::all_pairs);
     CHECK(chosen(4001, 2, true) == protocol::chunks);
     CHECK(chosen(2000, 3, true) == protocol::all_pairs);
     CHECK(chosen(2001, 3, true) == protocol::chunks);
-    CHECK(chosen(1500, 3, false) == protocol::cells);
-    CHECK(chosen(1501, 3, false) == protocol::chunks);
-    CHECK(chosen(3000, 2, false) == protocol::cells);
-    CHECK(chosen(3001, 2, false) == protocol::chunks);
+    CHECK(chosen(750, 3, false) == protocol::cells);
+    CHECK(chosen(751, 3, false) == protocol::chunks);
+    CHECK(chosen(1500, 2, false, collective::allgather) == protocol::cells);
+    CHECK(chosen(1501, 2, false, collective::allgather) == protocol::chunks);
+    CHECK(chosen(3000, 2, false, collective::reduce) == protocol::cells);
+    CHECK(chosen(3001, 2, false, collective::broadcast) == protocol::chunks);
     CHECK(chosen(1, 1, true) == protocol::cells);
     for (const protocol asked :
          {protocol::chunks, protocol::cells, protocol::all_pairs, protocol::pull, protocol::copies}) {
-        CHECK(choose_protocol(asked, 1, 2, false) == asked);
-        CHECK(choose_protocol(asked, std::size_t{1} << 30, 2, true) == asked);
+        CHECK(choose_protocol(asked, collective::reduce, 1, 2, false) == asked);
+        CHECK(choose_protocol(asked, collective::allreduce, std::size_t{1} << 30, 2, true) == asked);
         CHECK(protocol_from(to_string(asked)) == asked);
     }
     CHECK_THROWS_AS((void)protocol_from("simple"), usage_error);

@@ -18,12 +18,13 @@ namespace blink::cuda {
 
 /// Depends on nothing but what all ranks know.
 /// @param straight it is an AllReduce in which every rank has a hop of its own to every other
-[[nodiscard]] inline protocol choose_protocol(protocol asked, std::size_t bytes, int ranks, bool straight,
-                                              const tuning& tuned = {}) {
+[[nodiscard]] inline protocol choose_protocol(protocol asked, collective kind, std::size_t bytes, int ranks,
+                                              bool straight, const tuning& tuned = {}) {
     if (asked != protocol::automatic) { return asked; }
     const std::size_t others = ranks > 1 ? static_cast<std::size_t>(ranks - 1) : 1; // who share what cells there are
     if (straight && ranks > 1 && bytes * others <= tuned.all_pairs_up_to) { return protocol::all_pairs; }
-    return bytes * others <= tuned.cells_up_to ? protocol::cells : protocol::chunks;
+    const std::size_t most = is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2; // links are full both ways
+    return bytes * others <= most ? protocol::cells : protocol::chunks;
 }
 
 /// True where parents can read what their children contribute: the partial result of an AllReduce waits in the output

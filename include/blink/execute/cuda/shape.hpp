@@ -98,19 +98,6 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     return elements;
 }
 
-/// Chunks into which a block's part is cut: where a hop is the whole way, just so many that one is combined while the
-/// next one comes, since each costs a fence; else enough to fill a pipeline of hops.
-[[nodiscard]] inline std::size_t chunks_of_block(const schedule& s) {
-    for (const lane& l : s.lanes) {
-        for (const role& r : l.roles) {
-            const bool inner = (r.reduce_to != no_rank && !r.reduce_from.empty()) ||
-                               (r.broadcast_from != no_rank && !r.broadcast_to.empty());
-            if (inner) { return 16; }
-        }
-    }
-    return 2;
-}
-
 /// Elements of whole lines, 128 bytes, that cross a link as one packet: what blocks are cut at.
 [[nodiscard]] constexpr std::uint32_t grain_of(std::size_t element_bytes) {
     constexpr std::size_t line = 128;
@@ -149,8 +136,8 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         const std::size_t chosen =
             limits.chunk_bytes != 0
                 ? std::max(limits.chunk_bytes, least_chunk_bytes(bytes))
-                : std::clamp(block_bytes / detail::chunks_of_block(s),
-                             std::min<std::size_t>(8u << 10, limits.most_chunk_bytes), limits.most_chunk_bytes);
+                : std::clamp(block_bytes / 16, std::min<std::size_t>(8u << 10, limits.most_chunk_bytes),
+                             limits.most_chunk_bytes);
         const std::size_t fitting =
             shape.slot_rows == 0
                 ? chosen
