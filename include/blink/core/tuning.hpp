@@ -12,7 +12,9 @@ namespace blink {
 /// measured between two H200s, those of copies between two H100s; `blink-perf --tune` measures those of another
 /// machine.
 struct tuning {
-    std::size_t cells_up_to = 4u << 20; ///< bytes of the larger buffer, times the ranks but one; beyond them chunks
+    /// Bytes of the larger buffer, times the ranks but one, and half of them in collectives without a root; beyond them
+    /// calls go in chunks.
+    std::size_t cells_up_to = 128u << 20;
     std::size_t all_pairs_up_to = 128u << 20; ///< likewise, of an AllReduce straight from each rank to each other
     std::size_t pull_up_to = 0; ///< bytes of the larger buffer; of longer reductions, those that parents pull
     std::size_t most_chunk_bytes = 64u << 10; ///< of a thread block's chunk, where nobody asks for another size
