@@ -34,7 +34,8 @@ struct copy_call {
 [[nodiscard]] BLINK_INLINE copy_call copy_call_of(const exchange& e, std::size_t element_bytes);
 
 /// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on; in a reduction for
-/// the sake of a share over the host.
+/// the sake of a share over the host. That does not pay in a ReduceScatter, of which each GPU's memory gets the most to
+/// do.
 /// @param captured tells whether the call is captured into a graph, which spares the host's time for each copy
 template <class Captured>
 [[nodiscard]] constexpr bool takes_copies(protocol how, const copy_call& call, const tuning& tuned,
@@ -43,7 +44,8 @@ template <class Captured>
     if (call.ranks != 2) { return false; }
     const auto reaches = [&](std::size_t from) { return from > 0 && call.crossing >= from; };
     if (call.combines) {
-        const bool shared = (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;
+        const bool scatters = call.bytes > call.crossing;
+        const bool shared = !scatters && (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;
         return shared && call.crossing >= tuned.host_share_from && reaches(tuned.copies_reduce_from);
     }
     return reaches(tuned.copies_from) || (reaches(tuned.copies_from_captured) && captured());
