@@ -142,7 +142,7 @@ void check_bits(collective kind, const Op& op, const std::function<W(W, W)>& pla
 constexpr std::array reductions{collective::allreduce, collective::reduce, collective::reduce_scatter};
 
 template <class W>
-const std::function<W(W, W)> add = [](W a, W b) { return static_cast<W>(a + b); };
+const std::function<W(W, W)> plus_of = [](W a, W b) { return static_cast<W>(a + b); };
 template <class W>
 const std::function<W(W, int)> as_it_is = [](W x, int) { return x; };
 template <class W>
@@ -213,12 +213,12 @@ TEST_CASE("fp8 has no arithmetic of its own and stays finite") {
 
 TEST_CASE_TEMPLATE("every path rounds where the reference does", T, made::bfloat16, made::fp8_e4m3, made::fp8_e5m2) {
     for (const collective kind : reductions) {
-        check_bits<T, float>(kind, sum{}, add<float>, as_it_is<float>, unfinished<float>);
+        check_bits<T, float>(kind, sum{}, plus_of<float>, as_it_is<float>, unfinished<float>);
         check_bits<T, T>(
             kind, in_own_type<sum>{}, [](T a, T b) { return T(float(a) + float(b)); }, as_it_is<T>, unfinished<T>);
-        check_bits<T, float>(kind, avg{}, add<float>, as_it_is<float>, [](float x) { return x / 4.0F; });
+        check_bits<T, float>(kind, avg{}, plus_of<float>, as_it_is<float>, [](float x) { return x / 4.0F; });
         check_bits<T, float>(
-            kind, premul_sum{0.3F}, add<float>, [](float x, int) { return x * 0.3F; }, unfinished<float>);
+            kind, premul_sum{0.3F}, plus_of<float>, [](float x, int) { return x * 0.3F; }, unfinished<float>);
     }
 }
 
@@ -227,10 +227,10 @@ TEST_CASE("every rank's own input is multiplied once, by the factor of that rank
     const premul_sum_from<double, 16> by_rank{{&factors[0], &factors[1], &factors[2], &factors[3]}};
     for (const collective kind : reductions) {
         check_bits<double, double>(
-            kind, by_rank, add<double>, [&](double x, int r) { return x * factors[static_cast<std::size_t>(r)]; },
+            kind, by_rank, plus_of<double>, [&](double x, int r) { return x * factors[static_cast<std::size_t>(r)]; },
             unfinished<double>);
         check_bits<made::bfloat16, float>(
-            kind, by_rank, add<float>,
+            kind, by_rank, plus_of<float>,
             [&](float x, int r) { return x * static_cast<float>(factors[static_cast<std::size_t>(r)]); },
             unfinished<float>);
         check_bits<made::bfloat16, made::bfloat16>(
@@ -238,14 +238,14 @@ TEST_CASE("every rank's own input is multiplied once, by the factor of that rank
             [](made::bfloat16 a, made::bfloat16 b) { return made::bfloat16(float(a) + float(b)); },
             [](made::bfloat16 x, int) { return made::bfloat16(float(x) * 0.3F); }, unfinished<made::bfloat16>);
         check_bits<std::int16_t, std::int16_t>(
-            kind, premul_sum{3}, add<std::int16_t>,
+            kind, premul_sum{3}, plus_of<std::int16_t>,
             [](std::int16_t x, int) { return static_cast<std::int16_t>(3 * x); }, unfinished<std::int16_t>);
     }
 }
 
 TEST_CASE("a user's operator combines in the accumulator that it names") {
     for (const collective kind : reductions) {
-        check_bits<std::int8_t, std::int32_t>(kind, saturating_sum{}, add<std::int32_t>, as_it_is<std::int32_t>,
+        check_bits<std::int8_t, std::int32_t>(kind, saturating_sum{}, plus_of<std::int32_t>, as_it_is<std::int32_t>,
                                               [](std::int32_t x) { return std::clamp(x, -20, 20); });
     }
 }

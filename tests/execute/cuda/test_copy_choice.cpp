@@ -44,6 +44,7 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK(by_itself(floats(collective::allgather, 8 * mib)));
     CHECK_FALSE(by_itself(floats(collective::allreduce, 8 * mib)));
     CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
+    CHECK_FALSE(by_itself(floats(collective::reduce_scatter, 1024 * mib)));
     t.host_share_from = 32 * mib + 1;
     CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib)));
     t.host_share_from = 0;
