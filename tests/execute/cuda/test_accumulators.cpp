@@ -14,6 +14,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <map>
 #include <random>
 #include <span>
 #include <thread>
@@ -47,7 +48,9 @@ void run(path how, const schedule& s, buffers<T>& b, std::size_t count, const Op
         on_every_rank([&](int r) { enter(call, s, r, shape.blocks, op); });
         CHECK(m.words[0] == 0);
     } else {
-        stream_memory_of m(s.ranks);
+        // Streams go on from call to call, whatever travels in them.
+        static std::map<int, stream_memory_of> memories;
+        stream_memory_of& m = memories.try_emplace(s.ranks, s.ranks).first->second;
         const bool trees = how == path::cells;
         const schedule straight = one_lane(s.ranks);
         const schedule& lanes = trees ? s : straight;
