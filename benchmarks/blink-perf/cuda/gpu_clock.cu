@@ -43,7 +43,7 @@ comparison gpu_clock::compared() const noexcept {
 
 std::vector<std::string> gpu_clock::notes() const {
     if (nccl_ == nullptr) { return {}; }
-    std::vector<std::string> lines{"Compared in turn with NCCL " + nccl_->library().version() +
+    std::vector<std::string> lines{"Compared in turn with NCCL " + nccl_->interface().version() +
                                    " without multicast; ratio: how many times as fast Blink is"};
     if (compared().window) {
         lines.emplace_back("window: NCCL with buffers in symmetric windows");

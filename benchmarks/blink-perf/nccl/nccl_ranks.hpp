@@ -47,7 +47,7 @@ class nccl_ranks {
     nccl_ranks(const nccl_ranks&) = delete;
     nccl_ranks& operator=(const nccl_ranks&) = delete;
 
-    [[nodiscard]] const nccl_library& library() const noexcept { return library_; }
+    [[nodiscard]] const nccl_library& interface() const noexcept { return library_; }
     [[nodiscard]] const std::vector<driven_rank>& here() const noexcept { return here_; }
     /// In the order of `here()`.
     [[nodiscard]] const std::vector<nccl_communicator>& communicators() const noexcept { return communicators_; }

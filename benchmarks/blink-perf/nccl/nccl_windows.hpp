@@ -23,7 +23,7 @@ class nccl_windows {
     /// A call of all ranks. Where it does not succeed on one of them, `why_not()` says so on all.
     /// @param bytes of each buffer
     nccl_windows(const nccl_ranks& nccl, std::size_t bytes, const company& others) : nccl_(nccl) {
-        if (!nccl.library().knows_windows()) {
+        if (!nccl.interface().knows_windows()) {
             why_not_ = "this NCCL has no symmetric windows";
         } else {
             constexpr std::size_t alignment = 4096;
@@ -70,16 +70,16 @@ class nccl_windows {
         for (const window& w : windows_) {
             const blink::cuda::device_scope current(nccl_.here()[w.place].device);
             if (w.registered != nullptr) {
-                (void)nccl_.library().window_deregister(nccl_.communicators()[w.place], w.registered);
+                (void)nccl_.interface().window_deregister(nccl_.communicators()[w.place], w.registered);
             }
-            if (w.memory != nullptr) { (void)nccl_.library().memory_free(w.memory); }
+            if (w.memory != nullptr) { (void)nccl_.interface().memory_free(w.memory); }
         }
         windows_.clear();
     }
 
     /// Registering waits for the other ranks, so all of them have to have their memory first.
     void make(std::size_t bytes, const company& others) {
-        const nccl_library& library = nccl_.library();
+        const nccl_library& library = nccl_.interface();
         windows_.resize(2 * nccl_.here().size());
         for (std::size_t i = 0; i < windows_.size(); ++i) {
             window& w = windows_[i];
@@ -106,7 +106,7 @@ class nccl_windows {
 
     void note(int status, const char* what) {
         if (status != 0 && why_not_.empty()) {
-            why_not_ = std::string(what) + ": " + nccl_.library().error_string(status);
+            why_not_ = std::string(what) + ": " + nccl_.interface().error_string(status);
         }
         (void)cudaGetLastError(); // NCCL may leave an error that is not ours
     }
