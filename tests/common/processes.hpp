@@ -98,6 +98,37 @@ class processes {
     std::vector<child> children_;
 };
 
+/// A point that processes reach, for one that waits until some of them have; made before they are started.
+class milestone {
+  public:
+    milestone() {
+        if (::pipe(ends_) != 0) { std::abort(); }
+    }
+    milestone(const milestone&) = delete;
+    milestone& operator=(const milestone&) = delete;
+    ~milestone() {
+        for (const int end : ends_) { (void)::close(end); }
+    }
+
+    void reach() const { (void)!::write(ends_[1], "", 1); }
+
+    /// True once `count` processes have reached it; false where they did not within `patience`.
+    [[nodiscard]] bool wait_for(int count, std::chrono::milliseconds patience = std::chrono::seconds{60}) const {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (count > 0) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+            pollfd p{ends_[0], POLLIN, 0};
+            char byte = 0;
+            if (::poll(&p, 1, std::max(0, static_cast<int>(left.count()))) == 0) { return false; }
+            if (::read(ends_[0], &byte, 1) == 1) { --count; }
+        }
+        return true;
+    }
+
+  private:
+    int ends_[2] = {-1, -1};
+};
+
 /// "expected: " and the text of what `work` throws; "fine" where it does not throw.
 template <class Error, class Work>
 [[nodiscard]] std::string outcome(const Work& work) {

@@ -79,6 +79,7 @@ void check_killed(int size, int victim, bool waiting) {
     CAPTURE(victim);
     CAPTURE(waiting);
     joined sockets(size);
+    const milestone met_once;
     processes ranks;
     for (int r = 0; r < size; ++r) {
         ranks.start([&, r] {
@@ -86,6 +87,7 @@ void check_killed(int size, int victim, bool waiting) {
             std::atomic<int> woken = 0;
             met->watch([&] { ++woken; }, {});
             (void)met->exchange("first");
+            met_once.reach();
             if (r == victim) { std::this_thread::sleep_for(60s); }
             if (!waiting) { (void)failure_of(*met); }
             const std::string first = outcome<blink::peer_lost_error>([&] { (void)met->exchange("second"); });
@@ -95,7 +97,7 @@ void check_killed(int size, int victim, bool waiting) {
         });
     }
     sockets.close();
-    std::this_thread::sleep_for(200ms);
+    REQUIRE(met_once.wait_for(size));
     const auto before = std::chrono::steady_clock::now();
     ranks.kill(victim);
     for (int r = 0; r < size; ++r) {

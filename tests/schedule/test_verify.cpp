@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/schedule/program.hpp>
 #include <blink/schedule/verify.hpp>
 
 #include <doctest/doctest.h>

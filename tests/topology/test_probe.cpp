@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/topology/machines.hpp>
 #include <blink/topology/probe.hpp>
+#include <blink/topology/probe/gpu_facts.hpp>
+#include <blink/topology/probe/visible_devices.hpp>
 #include <blink/topology/write_smi.hpp>
 
 #include <doctest/doctest.h>

@@ -107,7 +107,7 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
     };
     if (routes_ == nullptr) { routes_ = std::make_shared<exchange_plans>(); }
-    const auto& routes = routes_->of(e, machine_, gpus_, choices.links, joined, resources_->memory().staged);
+    const auto& routes = routes_->of(e, machine_, where_.gpus, choices.links, joined, resources_->memory().staged);
     timed(choices.chunk, input_count(e) * sizeof(T),
           [&](std::size_t chunk_bytes) { cuda::enqueue_exchange<T>(e, routes, in, out, *resources_, chunk_bytes); });
 }

@@ -8,6 +8,7 @@
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/long_call.cuh>
 #include <blink/communicator/options.hpp>
+#include <blink/communicator/placement.hpp>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
@@ -28,7 +29,6 @@
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,39 +55,14 @@ class cuda_group {
                                                : probe()) {
         const int visible = cuda::visible_gpus();
         if (visible == 0) { throw cuda_error("cuda_group: no GPU is visible to this process"); }
-        const bool is_virtual = choices.virtual_ranks > 0;
-        gpus_ = choices.gpus;
-        if (gpus_.empty()) {
-            gpus_.resize(static_cast<std::size_t>(choices.ranks > 0 ? choices.ranks : machine_.gpu_count()));
-            std::iota(gpus_.begin(), gpus_.end(), 0);
-        }
-        if (choices.ranks > 0 && choices.ranks != size()) {
-            throw usage_error("cuda_group: " + std::to_string(choices.ranks) + " ranks on " + std::to_string(size()) +
-                              " GPUs");
-        }
-        std::vector<int> devices = choices.devices;
-        if (!devices.empty() && (is_virtual || devices.size() != gpus_.size())) {
-            throw usage_error("cuda_group: " + std::to_string(devices.size()) + " devices are named for " +
-                              std::to_string(size()) + (is_virtual ? " virtual ranks" : " ranks"));
-        }
-        for (int r = static_cast<int>(devices.size()); r < size(); ++r) {
-            devices.push_back(is_virtual        ? r / choices.virtual_ranks
-                              : choices.machine ? r
-                                                : gpus_[static_cast<std::size_t>(r)]);
-        }
-        if (const int last = *std::ranges::max_element(devices); size() > cuda::max_ranks || last >= visible) {
-            throw usage_error("cuda_group: " + std::to_string(size()) + " ranks need " + std::to_string(last + 1) +
-                              " GPUs (at most " + std::to_string(cuda::max_ranks) + " ranks), " +
-                              std::to_string(visible) + " are visible: put several ranks on a GPU with virtual_ranks");
-        }
-        (void)induced(machine_, gpus_);
+        where_ = place_ranks(choices, machine_.gpu_count(), visible);
+        (void)induced(machine_, where_.gpus);
         one_lane_ = cuda::one_lane(collective::allreduce, size());
-        relays_are_ = is_virtual ? relay_devices::shared : choices.machine ? relay_devices::spare : relay_devices::own;
-        resources_ = std::make_shared<cuda::group_resources>(devices, choices.timeout, choices.blocks, choices.staged,
-                                                             choices.tuned);
+        resources_ = std::make_shared<cuda::group_resources>(where_.devices, choices.timeout, choices.blocks,
+                                                             choices.staged, choices.tuned);
     }
 
-    [[nodiscard]] int size() const noexcept { return static_cast<int>(gpus_.size()); }
+    [[nodiscard]] int size() const noexcept { return where_.size(); }
     [[nodiscard]] const topology& machine() const noexcept { return machine_; }
 
     [[nodiscard]] group_status status() const noexcept {
@@ -184,7 +159,7 @@ class cuda_group {
         }
         check_memory<T>(kind, s.root, in, out, count);
         verify(s);
-        check_peers(s, [this](int rank) { return device(rank); });
+        check_reach(s, where_.devices);
         if (count == 0) { return; }
         const std::size_t chunk_bytes = chunk.is_automatic() ? 0 : chunk.chunk_bytes(count * sizeof(T));
         cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(), resources_->memory(), chunk_bytes);
@@ -232,7 +207,7 @@ class cuda_group {
 
     /// What of this plan and its group decides about copies.
     [[nodiscard]] cuda::copy_ways copy_ways_of(const prepared& entry) const {
-        const bool each_alone = resources_->devices().size() == gpus_.size() && !resources_->memory().staged;
+        const bool each_alone = resources_->devices().size() == where_.gpus.size() && !resources_->memory().staged;
         return {each_alone && entry.room == nullptr && all_reach_all(),
                 entry.all_pairs_joined && cuda::is_all_nvlink(entry.made.fabric)};
     }
@@ -265,13 +240,13 @@ class cuda_group {
         const int wanted = is_rooted(kind) ? root : 0;
         const plan_key key = key_of(kind, wanted, p);
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        prepared entry{make_plan(machine_, gpus_, kind, wanted, p), {}, nullptr, false};
+        prepared entry{make_plan(machine_, where_.gpus, kind, wanted, p), {}, nullptr, false};
         verify(entry.made.schedule);
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
         relayed_schedule relayed =
             with_relay_stops(entry.made.schedule, entry.made.fabric, static_cast<int>(p.relays.size()));
         if (relayed.relays.empty()) {
-            check_peers(entry.made.schedule, [this](int rank) { return device(rank); });
+            check_reach(entry.made.schedule, where_.devices);
             entry.form = cuda::to_runtime_schedule(entry.made.schedule);
         } else {
             entry.room = make_room(std::move(relayed), p.relays);
@@ -308,49 +283,19 @@ class cuda_group {
     }
 
   private:
-    /// Which CUDA device a relay is: the GPU of that number, one that follows those of the ranks, or any of theirs.
-    enum class relay_devices : unsigned char { own, spare, shared };
-
     /// @throw plan_error where a relay has no device, or cannot reach its neighbours
     std::unique_ptr<cuda::relay_room> make_room(relayed_schedule relayed, const std::vector<int>& relays) {
         std::vector<int> devices;
         for (const int relay : relayed.relays) {
-            const int gpu = relays[static_cast<std::size_t>(relay)];
-            const auto turn = static_cast<std::size_t>(relay) % resources_->devices().size();
-            devices.push_back(relays_are_ == relay_devices::own     ? gpu
-                              : relays_are_ == relay_devices::spare ? size() + relay
-                                                                    : resources_->devices()[turn].device);
-            if (devices.back() >= cuda::visible_gpus()) {
-                throw plan_error("relay " + std::to_string(gpu) + " would be CUDA device " +
-                                 std::to_string(devices.back()) + ", which this process does not see");
-            }
+            devices.push_back(where_.relay_device(relays[static_cast<std::size_t>(relay)], relay));
         }
         auto room = std::make_unique<cuda::relay_room>(*resources_, std::move(relayed), devices);
-        check_peers(room->relayed().participants, [&](int participant) { return room->device(participant); });
+        check_reach(room->relayed().participants, room->devices());
         return room;
     }
 
-    /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.
-    template <class DeviceOf>
-    void check_peers(const schedule& s, const DeviceOf& device_of) const {
-        const auto name = [&](int v) {
-            const std::string who = v < size() ? "rank " + std::to_string(v) : "a relay";
-            return who + " (GPU " + std::to_string(device_of(v)) + ")";
-        };
-        const auto need = [&](int from, int to) {
-            if (to != no_rank && !resources_->reaches(device_of(from), device_of(to))) {
-                throw plan_error(name(from) + " cannot store into memory of " + name(to) + ": no peer access");
-            }
-        };
-        for (const lane& l : s.lanes) {
-            for (int r = 0; r < s.ranks; ++r) {
-                const role& own = l.roles[static_cast<std::size_t>(r)];
-                for (const int peer : {own.reduce_to, own.broadcast_from}) {
-                    need(r, peer);
-                    if (peer != no_rank) { need(peer, r); }
-                }
-            }
-        }
+    void check_reach(const schedule& s, const std::vector<int>& devices) const {
+        blink::check_reach(s, size(), devices, [this](int from, int to) { return resources_->reaches(from, to); });
     }
 
     static void check_on_device(std::string_view call, const char* which, int rank, const void* p) {
@@ -362,8 +307,7 @@ class cuda_group {
     }
 
     topology machine_;
-    std::vector<int> gpus_;
-    relay_devices relays_are_ = relay_devices::own;
+    placement where_;
     std::shared_ptr<cuda::group_resources> resources_;
     std::map<plan_key, prepared> plans_;
     std::shared_ptr<exchange_plans> routes_;

@@ -67,7 +67,8 @@ class relay_room {
     [[nodiscard]] const relayed_schedule& relayed() const noexcept { return relayed_; }
     [[nodiscard]] const runtime_schedule& form() const noexcept { return form_; }
     [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
-    [[nodiscard]] int device(int participant) const { return device_of_.at(static_cast<std::size_t>(participant)); }
+    /// CUDA devices by participant.
+    [[nodiscard]] const std::vector<int>& devices() const noexcept { return device_of_; }
 
     /// Devices with all participants, for one call. GPUs that only forward begin behind what rank 0's stream holds, and
     /// `leave` lets it wait for them: so they are part of a capture, and of what the group waits for.
@@ -76,7 +77,7 @@ class relay_room {
         for (const forwarder& f : beside_) { places.push_back({f.device, f.stream, {}}); }
         for (int v = relayed_.ranks; v < relayed_.participants.ranks; ++v) {
             for (device_ranks& d : places) {
-                if (d.device == device(v)) { d.ranks.push_back(v); }
+                if (d.device == device_of_[static_cast<std::size_t>(v)]) { d.ranks.push_back(v); }
             }
         }
         const device_ranks& first = places.front();

@@ -8,16 +8,17 @@
 /// `static_topology` for machines known to the compiler.
 #pragma once
 
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 
 #include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
-#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace blink {
@@ -79,14 +80,7 @@ class topology {
     /// @param gpus how many GPUs; they are vertices 0 .. gpus-1
     /// @param switches the kinds of the vertices that follow
     /// @throw topology_error without a GPU, or with a negative count
-    explicit topology(std::string name, int gpus, std::vector<vertex_kind> switches = {}) : name_(std::move(name)) {
-        if (gpus < 1) {
-            throw topology_error(name_ + ": a topology needs at least one GPU, not " + std::to_string(gpus));
-        }
-        gpus_ = gpus;
-        kinds_.assign(static_cast<std::size_t>(gpus), vertex_kind::gpu);
-        kinds_.insert(kinds_.end(), switches.begin(), switches.end());
-    }
+    BLINK_INLINE explicit topology(std::string name, int gpus, std::vector<vertex_kind> switches = {});
 
     /// The same machine, at run time.
     template <capacity_graph G>
@@ -97,22 +91,7 @@ class topology {
 
     /// Adds one direction.
     /// @throw topology_error for an unknown vertex, a loop, or a capacity or lane count that is not positive and finite
-    void add_link(const link& l) {
-        const auto unknown = [this](int v) { return v < 0 || v >= vertex_count(); };
-        const std::string what = name_ + ": link " + std::to_string(l.from) + " -> " + std::to_string(l.to);
-        if (unknown(l.from) || unknown(l.to)) {
-            throw topology_error(what + " names a vertex outside 0.." + std::to_string(vertex_count() - 1));
-        }
-        if (l.from == l.to) { throw topology_error(what + " joins a vertex to itself"); }
-        if (!(l.GBps > 0) || l.GBps > 1e6) {
-            throw topology_error(what + " carries " + std::to_string(l.GBps) +
-                                 " GB/s: expected more than 0, at most 1e6");
-        }
-        if (l.lanes < 1) {
-            throw topology_error(what + " has " + std::to_string(l.lanes) + " lanes: expected 1 or more");
-        }
-        links_.push_back(l);
-    }
+    BLINK_INLINE void add_link(const link& l);
 
     /// Adds a full-duplex wire: both directions of `l`.
     void connect(link l) {
@@ -140,38 +119,18 @@ class topology {
 /// other GPUs and their links go. A relay is not counted among the GPUs of the new graph: like a switch, data pass
 /// through it, and nothing starts or ends there.
 /// @throw usage_error for an unknown or repeated GPU, or for no rank
+[[nodiscard]] BLINK_INLINE topology induced(const topology& g, std::span<const int> ranks,
+                                            std::span<const int> relays = {});
+
+/// The same for a machine that the compiler knows.
 template <capacity_graph G>
-[[nodiscard]] topology induced(const G& g, std::span<const int> ranks, std::span<const int> relays = {}) {
-    if (ranks.empty()) { throw usage_error(std::string(g.name()) + ": no ranks were given"); }
-    std::vector<int> renumbered(static_cast<std::size_t>(g.vertex_count()), -1);
-    int next = 0;
-    const auto take = [&](int gpu, const std::string& what) {
-        if (gpu < 0 || gpu >= g.gpu_count()) {
-            throw usage_error(std::string(g.name()) + ": " + what + " " + std::to_string(gpu) +
-                              " is none of its GPUs 0.." + std::to_string(g.gpu_count() - 1));
-        }
-        int& number = renumbered[static_cast<std::size_t>(gpu)];
-        if (number != -1) {
-            const bool takes_part = number < static_cast<int>(ranks.size()) && what == "relay";
-            throw usage_error(std::string(g.name()) + ": " + what + " " + std::to_string(gpu) +
-                              (takes_part ? " takes part as a rank" : " is given twice"));
-        }
-        number = next++;
-    };
-    for (const int r : ranks) { take(r, "rank"); }
-    for (const int r : relays) { take(r, "relay"); }
-    std::vector<vertex_kind> others(relays.size(), vertex_kind::gpu);
-    for (int v = g.gpu_count(); v < g.vertex_count(); ++v) {
-        others.push_back(g.kind_of(v));
-        renumbered[static_cast<std::size_t>(v)] = next++;
-    }
-    topology result{std::string(g.name()), static_cast<int>(ranks.size()), std::move(others)};
-    for (link l : g.links()) {
-        l.from = renumbered[static_cast<std::size_t>(l.from)];
-        l.to = renumbered[static_cast<std::size_t>(l.to)];
-        if (l.from != -1 && l.to != -1) { result.add_link(l); }
-    }
-    return result;
+requires(!std::same_as<G, topology>) [[nodiscard]] topology
+    induced(const G& g, std::span<const int> ranks, std::span<const int> relays = {}) {
+    return induced(topology(g), ranks, relays);
 }
 
 } // namespace blink
+
+#if !defined(BLINK_DECLARATIONS_ONLY)
+#include <blink/topology/topology_impl.hpp>
+#endif

@@ -1,10 +1,13 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <blink/core/error.hpp>
 #include <blink/execute/host/worker_pool.hpp>
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 using blink::host::worker_pool;
 

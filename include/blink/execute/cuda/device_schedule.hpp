@@ -15,7 +15,6 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
-#include <string>
 
 namespace blink::cuda {
 
@@ -129,26 +128,7 @@ struct static_schedule {
 /// The form of `s` that a kernel takes.
 /// @throw schedule_error where it has more ranks or lanes than the kernels carry, or combines children in another
 ///        order than ascending
-[[nodiscard]] inline runtime_schedule to_runtime_schedule(const schedule& s) {
-    if (s.ranks > max_ranks || s.lanes.size() > static_cast<std::size_t>(max_lanes)) {
-        throw schedule_error("a schedule of " + std::to_string(s.ranks) + " ranks and " +
-                             std::to_string(s.lanes.size()) + " lanes: the CUDA executor takes at most " +
-                             std::to_string(max_ranks) + " ranks and " + std::to_string(max_lanes) + " lanes");
-    }
-    runtime_schedule result;
-    for (std::size_t l = 0; l < s.lanes.size(); ++l) {
-        for (int r = 0; r < s.ranks; ++r) {
-            const role& own = s.lanes[l].roles.at(static_cast<std::size_t>(r));
-            if (!std::ranges::is_sorted(own.reduce_from)) {
-                throw schedule_error("lane " + std::to_string(l) + ", rank " + std::to_string(r) +
-                                     ": the CUDA executor combines children in ascending order of rank");
-            }
-            result.up[l].set(r, own.reduce_to);
-            result.down[l].set(r, own.broadcast_from);
-        }
-    }
-    return result;
-}
+[[nodiscard]] BLINK_INLINE runtime_schedule to_runtime_schedule(const schedule& s);
 
 /// Up to 16 ranks in a register.
 struct rank_list {
@@ -191,3 +171,7 @@ template <device_schedule S>
 }
 
 } // namespace blink::cuda
+
+#if !defined(BLINK_DECLARATIONS_ONLY)
+#include <blink/execute/cuda/device_schedule_impl.hpp>
+#endif

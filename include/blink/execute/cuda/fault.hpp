@@ -42,17 +42,10 @@ struct fault {
 
 /// "rank 1 waited longer than 200 ms for the partial result of chunk 3 by rank 0 (lane 2, block 7)"
 /// @param ranks of the group; who has a higher number is a relay stop, counted from 0
-[[nodiscard]] inline std::string describe(const fault& f, std::uint64_t timeout_ns, int ranks) {
-    const auto name = [ranks](int v) {
-        return v < ranks ? "rank " + std::to_string(v) : "relay stop " + std::to_string(v - ranks);
-    };
-    const std::string chunk = "chunk " + std::to_string(f.chunk);
-    const std::string what = f.what == awaited::partial  ? "the partial result of " + chunk
-                             : f.what == awaited::result ? "the result of " + chunk
-                             : f.what == awaited::room   ? "room for " + chunk
-                                                         : "the call to be entered";
-    return name(f.rank) + " waited longer than " + std::to_string(timeout_ns / 1000000) + " ms for " + what + " by " +
-           name(f.peer) + " (lane " + std::to_string(f.lane) + ", block " + std::to_string(f.block) + ")";
-}
+[[nodiscard]] BLINK_INLINE std::string describe(const fault& f, std::uint64_t timeout_ns, int ranks);
 
 } // namespace blink::cuda
+
+#if !defined(BLINK_DECLARATIONS_ONLY)
+#include <blink/execute/cuda/fault_impl.hpp>
+#endif
