@@ -88,10 +88,11 @@ accumulator_of<Op, T> fold(std::span<const operand<T>> operands, std::size_t i, 
 
 } // namespace detail
 
-/// to[i] = operands[0][i] op operands[1][i] op ..., from the left; with `Finish`, then the operator's `finish`.
-/// Each element is read from all operands before it is written, so `to` may be one of them.
+/// to[i] = all[0][i] op all[1][i] op ..., from the left; with `Finish`, then the operator's `finish`.
+/// Each element is read from all of them before it is written, so `to` may be one of them.
 template <bool Finish, class T, class Op>
-void combine(T* to, const std::vector<operand<T>>& operands, std::size_t count, const Op& op, int ranks) {
+void combine(T* to, const std::vector<operand<T>>& all, std::size_t count, const Op& op, int ranks) {
+    const std::span operands(all); // its size is that of one moment, which a compiler can reason about
     const bool alone = operands.size() == 1;
     if constexpr (!(Finish && finishing_operator<Op, T>)&&!preparing_operator<Op, T>) {
         if (alone) {
