@@ -38,6 +38,17 @@ inline blink::schedule random_trees(blink::collective kind, int ranks, int lanes
     return blink::make_schedule(p);
 }
 
+/// Every rank but rank 0, the root, is its child.
+inline blink::schedule star_schedule(blink::collective kind, int ranks) {
+    blink::packing p;
+    p.kind = kind;
+    p.ranks = ranks;
+    p.GBps = 1;
+    p.trees.push_back({0, 1, {}});
+    for (int r = 1; r < ranks; ++r) { p.trees[0].edges.push_back({0, r, -1, -1}); }
+    return blink::make_schedule(p);
+}
+
 /// A sharded collective: every rank is the root of `lanes` random trees with equal shares of its shard.
 inline blink::schedule random_forest(blink::collective kind, int ranks, int lanes, unsigned seed) {
     blink::schedule s{kind, ranks, 0, {}};

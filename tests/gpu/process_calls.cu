@@ -22,6 +22,7 @@
 #include "process_cases.cuh"
 #include "process_exchange_trial.cuh"
 #include "process_trial.cuh"
+#include "recorded_calls.cuh"
 
 using namespace gpu_test;
 using namespace std::chrono_literals;
@@ -100,23 +101,14 @@ void graphs(const seat& s) {
     };
     enqueue(comm.stream());
     judge();
-    blink::cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
-    enqueue(stream);
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t ready = nullptr;
-    blink::cuda::check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-    blink::cuda::check(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+    const recorded_calls graph({stream}, [&] { enqueue(stream); });
     for (int round = 0; round < 4; ++round) {
-        for (int replay = 0; replay < 3; ++replay) {
-            blink::cuda::check(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
-        }
+        for (int replay = 0; replay < 3; ++replay) { graph.replay(); }
         judge();
         enqueue(stream);
         enqueue(comm.stream());
         judge();
     }
-    blink::cuda::check(cudaGraphExecDestroy(ready), "cudaGraphExecDestroy");
-    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
     comm.unregister_buffer(window);
     blink::cuda::check(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }

@@ -14,6 +14,7 @@
 
 #include "process_cases.cuh"
 #include "process_trial.cuh"
+#include "recorded_calls.cuh"
 
 using namespace gpu_test;
 using namespace std::chrono_literals;
@@ -98,16 +99,9 @@ void graphs(const seat& s) {
     };
     enqueue(comm.stream());
     judge_all();
-    blink::cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
-    enqueue(stream);
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t ready = nullptr;
-    blink::cuda::check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-    blink::cuda::check(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+    const recorded_calls graph({stream}, [&] { enqueue(stream); });
     for (int round = 0; round < 5; ++round) {
-        for (int replay = 0; replay < 4; ++replay) {
-            blink::cuda::check(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
-        }
+        for (int replay = 0; replay < 4; ++replay) { graph.replay(); }
         judge_all();
         for (int call = 0; call < 3; ++call) {
             enqueue(stream);
@@ -115,8 +109,6 @@ void graphs(const seat& s) {
         }
         judge_all();
     }
-    blink::cuda::check(cudaGraphExecDestroy(ready), "cudaGraphExecDestroy");
-    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
     blink::cuda::check(cudaStreamDestroy(stream), "cudaStreamDestroy");
     check_call<float, blink::sum>(comm, {collective::allreduce, 100003}); // behind a stream that is gone
 }

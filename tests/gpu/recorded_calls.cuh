@@ -1,25 +1,35 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// What a group is told, recorded as a graph for each of its GPUs.
+/// What is told to streams, recorded as a graph for each of them.
 #pragma once
 
-#include <blink/communicator/cuda_group.cuh>
+#include <blink/execute/cuda/check.cuh>
+
+#include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace gpu_test {
 
-/// Graphs of the work that `enqueue()` puts on the streams of a group. The group has done such work before, and has
-/// finished all replays when this goes.
+/// The stream of each of its GPUs.
+template <class Group>
+[[nodiscard]] std::vector<cudaStream_t> streams_of(const Group& group) {
+    std::vector<cudaStream_t> streams;
+    for (int r = 0; r < group.size(); ++r) {
+        if (r == 0 || group.device(r) != group.device(r - 1)) { streams.push_back(group.stream(r)); }
+    }
+    return streams;
+}
+
+/// Graphs of the work that `enqueue()` puts on `streams`. Such work has been done before, and all replays are finished
+/// when this goes.
 class recorded_calls {
   public:
     template <class Enqueue>
-    recorded_calls(const blink::cuda_group& group, const Enqueue& enqueue) {
-        for (int r = 0; r < group.size(); ++r) {
-            if (r == 0 || group.device(r) != group.device(r - 1)) { streams_.push_back(group.stream(r)); }
-        }
+    recorded_calls(std::vector<cudaStream_t> streams, const Enqueue& enqueue) : streams_(std::move(streams)) {
         for (const cudaStream_t s : streams_) {
             blink::cuda::check(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
         }

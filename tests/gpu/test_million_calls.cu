@@ -35,7 +35,7 @@ TEST_CASE("a million calls in a row keep their pace and take no memory between G
     trial<float, blink::sum> t(group, blink::collective::allreduce, {.count = 256, .seed = 21});
     t.launch();
     CHECK(t.judged().clean());
-    const recorded_calls graph(group, [&] {
+    const recorded_calls graph(streams_of(group), [&] {
         for (int i = 0; i < calls_of_a_graph; ++i) { t.launch(); }
     });
     const auto tenth = [&] {

@@ -80,7 +80,7 @@ void check_mix(blink::cuda_group& group, unsigned seed, bool pulls, int count) {
             ++made;
             continue;
         }
-        const gpu_test::recorded_calls graph(group, [&] {
+        const gpu_test::recorded_calls graph(gpu_test::streams_of(group), [&] {
             for (int i = 0; i < 4; ++i) { draw(calls, turns); }
         });
         for (int replay = 0; replay < 3; ++replay) {

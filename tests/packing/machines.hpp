@@ -13,40 +13,16 @@
 #include <string>
 #include <vector>
 
+#include "made_machines.hpp"
+
 namespace boxes {
 
 /// One NVLink and direction, GB/s.
 inline constexpr double dgx1v_lane = 25;
 inline constexpr double dgx1p_lane = 20;
 
-inline blink::topology dgx1v() {
-    constexpr std::array<std::array<int, 8>, 8> links{{{0, 1, 1, 2, 2, 0, 0, 0},
-                                                       {1, 0, 2, 1, 0, 2, 0, 0},
-                                                       {1, 2, 0, 2, 0, 0, 1, 0},
-                                                       {2, 1, 2, 0, 0, 0, 0, 1},
-                                                       {2, 0, 0, 0, 0, 1, 1, 2},
-                                                       {0, 2, 0, 0, 1, 0, 2, 1},
-                                                       {0, 0, 1, 0, 1, 2, 0, 2},
-                                                       {0, 0, 0, 1, 2, 1, 2, 0}}};
-    blink::topology box("dgx1v", 8);
-    for (int u = 0; u < 8; ++u) {
-        for (int v = u + 1; v < 8; ++v) {
-            const int lanes = links[static_cast<std::size_t>(u)][static_cast<std::size_t>(v)];
-            if (lanes > 0) { box.connect({u, v, dgx1v_lane * lanes, lanes}); }
-        }
-    }
-    return box;
-}
-
-inline blink::topology dgx1p() {
-    blink::topology box("dgx1p", 8);
-    for (int u = 0; u < 8; ++u) {
-        for (int v = u + 1; v < 8; ++v) {
-            if (u / 4 == v / 4 || v == u + 4) { box.connect({u, v, dgx1p_lane, 1}); }
-        }
-    }
-    return box;
-}
+using made::dgx1p;
+using made::dgx1v;
 
 /// All GPUs at one non-blocking switch, `lanes` wires of 25 GB/s each.
 inline blink::topology star(int gpus, int lanes) {

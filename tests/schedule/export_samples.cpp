@@ -41,17 +41,6 @@ class samples {
     int count_ = 0;
 };
 
-/// Every rank but the root is its child.
-schedule star(collective kind, int ranks) {
-    packing p;
-    p.kind = kind;
-    p.ranks = ranks;
-    p.GBps = 1;
-    p.trees.push_back({0, 1, {}});
-    for (int r = 1; r < ranks; ++r) { p.trees[0].edges.push_back({0, r, -1, -1}); }
-    return make_schedule(p);
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -63,7 +52,7 @@ int main(int argc, char** argv) {
             const int root = is_rooted(kind) ? static_cast<int>(seed) % ranks : 0;
             all.add(made::random_trees(kind, ranks, 1 + static_cast<int>(seed % 4), seed, root), {.max_chunks = 8});
         }
-        all.add(star(kind, 9), {.max_chunks = 2});
+        all.add(made::star_schedule(kind, 9), {.max_chunks = 2});
     }
     for (const collective kind : {collective::allgather, collective::reduce_scatter}) {
         for (unsigned seed = 0; seed < 6; ++seed) {
@@ -71,8 +60,10 @@ int main(int argc, char** argv) {
             all.add(made::random_forest(kind, ranks, 1 + static_cast<int>(seed % 3), seed), {.max_chunks = 4});
         }
     }
-    for (const int ranks : {9, 10, 16}) { all.add(star(collective::allreduce, ranks), {.max_chunks = 2}); }
-    all.add(star(collective::broadcast, 14), {.max_chunks = 1});
+    for (const int ranks : {9, 10, 16}) {
+        all.add(made::star_schedule(collective::allreduce, ranks), {.max_chunks = 2});
+    }
+    all.add(made::star_schedule(collective::broadcast, 14), {.max_chunks = 1});
     for (const int ranks : {2, 3, 5}) { all.add(made::ring(ranks), {.max_chunks = 8}); }
     return 0;
 }

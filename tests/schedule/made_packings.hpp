@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "made_machines.hpp"
+
 namespace made {
 
 using edges = std::vector<std::pair<int, int>>; ///< parent, child; each parent is the root or an earlier child
@@ -26,42 +28,6 @@ struct world {
     blink::fabric fabric;
     blink::packing packing;
 };
-
-/// One entry for each wire; several between the same GPUs become one bundle.
-inline blink::topology wired(const std::string& name, int gpus, const std::vector<std::vector<int>>& wires,
-                             double GBps) {
-    blink::topology g(name, gpus);
-    for (int u = 0; u < gpus; ++u) {
-        for (int v = u + 1; v < gpus; ++v) {
-            const int n = wires[static_cast<std::size_t>(u)][static_cast<std::size_t>(v)];
-            if (n > 0) { g.connect({u, v, n * GBps, n, blink::link_kind::nvlink, 0}); }
-        }
-    }
-    return g;
-}
-
-/// NVLinks of the DGX-1 with V100s, 25 GB/s each.
-inline blink::topology dgx1v() {
-    return wired("dgx1v", 8,
-                 {{0, 1, 1, 2, 2, 0, 0, 0},
-                  {1, 0, 2, 1, 0, 2, 0, 0},
-                  {1, 2, 0, 2, 0, 0, 1, 0},
-                  {2, 1, 2, 0, 0, 0, 0, 1},
-                  {2, 0, 0, 0, 0, 1, 1, 2},
-                  {0, 2, 0, 0, 1, 0, 2, 1},
-                  {0, 0, 1, 0, 1, 2, 0, 2},
-                  {0, 0, 0, 1, 2, 1, 2, 0}},
-                 25);
-}
-
-/// NVLinks of the DGX-1 with P100s, 20 GB/s each.
-inline blink::topology dgx1p() {
-    std::vector<std::vector<int>> wires(8, std::vector<int>(8, 0));
-    for (std::size_t u = 0; u < 8; ++u) {
-        for (std::size_t v = 0; v < 8; ++v) { wires[u][v] = u != v && (u / 4 == v / 4 || u % 4 == v % 4) ? 1 : 0; }
-    }
-    return wired("dgx1p", 8, wires, 20);
-}
 
 /// Every GPU joined to every other.
 inline blink::topology complete(int gpus, double GBps) {

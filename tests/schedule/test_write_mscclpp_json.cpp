@@ -14,16 +14,6 @@ using namespace blink;
 
 namespace {
 
-schedule star(collective kind, int ranks) {
-    packing p;
-    p.kind = kind;
-    p.ranks = ranks;
-    p.GBps = 1;
-    p.trees.push_back({0, 1, {}});
-    for (int r = 1; r < ranks; ++r) { p.trees[0].edges.push_back({0, r, -1, -1}); }
-    return make_schedule(p);
-}
-
 std::vector<std::string> operations(const json::value& block) {
     std::vector<std::string> names;
     for (const json::value& op : block.at("ops").as_array()) {
@@ -38,7 +28,8 @@ std::vector<std::string> operations(const json::value& block) {
 } // namespace
 
 TEST_CASE("the root of an allreduce reduces what it reads and hands on the result in one block") {
-    const json::value plan = json::parse(write_mscclpp_json(star(collective::allreduce, 3), {.min_bytes = 1024}));
+    const json::value plan =
+        json::parse(write_mscclpp_json(made::star_schedule(collective::allreduce, 3), {.min_bytes = 1024}));
     CHECK(plan.at("collective").as_string() == "allreduce");
     CHECK(plan.at("inplace").as_bool());
     CHECK(plan.at("min_message_size").as_number() == 1024);
@@ -58,7 +49,8 @@ TEST_CASE("the root of an allreduce reduces what it reads and hands on the resul
 
 TEST_CASE("a source copies its own part only where there are two buffers") {
     const auto root_of = [](bool in_place) {
-        const std::string text = write_mscclpp_json(star(collective::broadcast, 2), {.in_place = in_place});
+        const std::string text =
+            write_mscclpp_json(made::star_schedule(collective::broadcast, 2), {.in_place = in_place});
         return operations(json::parse(text).at("gpus").as_array()[0].at("threadblocks").as_array()[0]);
     };
     CHECK(root_of(true) == std::vector<std::string>{"rlxwait", "nop", "pipeline", ".put", ".nop", ".signal"});
@@ -66,7 +58,7 @@ TEST_CASE("a source copies its own part only where there are two buffers") {
 }
 
 TEST_CASE("a root with many children has two blocks, and a semaphore between them") {
-    const json::value plan = json::parse(write_mscclpp_json(star(collective::allreduce, 10)));
+    const json::value plan = json::parse(write_mscclpp_json(made::star_schedule(collective::allreduce, 10)));
     const json::value& root = plan.at("gpus").as_array()[0];
     const json::array& blocks = root.at("threadblocks").as_array();
     REQUIRE(blocks.size() == 2);
@@ -78,10 +70,10 @@ TEST_CASE("a root with many children has two blocks, and a semaphore between the
 }
 
 TEST_CASE("what the executor cannot do is refused by name") {
-    CHECK_THROWS_WITH_AS((void)write_mscclpp_json(star(collective::reduce, 3)),
+    CHECK_THROWS_WITH_AS((void)write_mscclpp_json(made::star_schedule(collective::reduce, 3)),
                          "export of reduce for MSCCL++: its executor has no reduce to one rank", usage_error);
     CHECK_THROWS_WITH_AS(
-        (void)write_mscclpp_json(star(collective::allreduce, 18)),
+        (void)write_mscclpp_json(made::star_schedule(collective::allreduce, 18)),
         "export of allreduce for MSCCL++: a rank has more neighbours in a tree than the 16 channels of "
         "a thread block",
         usage_error);

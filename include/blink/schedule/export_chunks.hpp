@@ -29,12 +29,33 @@ struct export_options {
     std::size_t slice_bytes = 1 << 20; ///< MSCCL++ alone: what passes through a tree at once
 };
 
+/// A chunk of a rank's input ('i'), output ('o') or scratch memory ('s'), as the formats name them.
+struct export_place {
+    char buffer = 'i';
+    int first = 0;
+};
+
 /// Chunks of the lanes. Those of a lane follow each other; the lanes of a root follow in their order.
 struct export_chunks {
     int whole = 0;          ///< chunks of the data, or of a shard
     std::vector<int> count; ///< by lane, at least 1
     std::vector<int> first; ///< by lane: where its chunks begin, in the data or in its root's shard
     double slowdown = 1;    ///< time of the lane with the most chunks for its share, over that with exact shares
+
+    /// Chunks of the larger buffer of a rank.
+    [[nodiscard]] int larger(const schedule& s) const { return whole * (is_sharded(s.kind) ? s.ranks : 1); }
+    [[nodiscard]] int of_input(const schedule& s) const { return s.kind == collective::allgather ? whole : larger(s); }
+    [[nodiscard]] int of_output(const schedule& s) const {
+        return s.kind == collective::reduce_scatter ? whole : larger(s);
+    }
+
+    /// Where the chunks of lane `l` begin in inputs and outputs.
+    [[nodiscard]] export_place input(const schedule& s, std::size_t l) const {
+        return {'i', first[l] + (s.kind == collective::reduce_scatter ? s.lanes[l].root * whole : 0)};
+    }
+    [[nodiscard]] export_place output(const schedule& s, std::size_t l) const {
+        return {'o', first[l] + (s.kind == collective::allgather ? s.lanes[l].root * whole : 0)};
+    }
 };
 
 namespace detail {

@@ -42,17 +42,15 @@ class msccl_writer {
     }
 
     [[nodiscard]] std::string text() const {
-        const int larger = cut_.whole * (is_sharded(s_.kind) ? s_.ranks : 1);
-        const int in = s_.kind == collective::allgather ? cut_.whole : larger;
-        const int out = s_.kind == collective::reduce_scatter ? cut_.whole : larger;
         // MSCCL's reader has room for 255 bytes of a value and does not look; an escaped byte may take six.
         std::string text = "<algo" + pair("name", xml::escaped(o_.name.substr(0, 40))) + pair("proto", "Simple") +
-                           pair("nchannels", std::max<std::size_t>(1, busy_.size())) + pair("nchunksperloop", larger) +
-                           pair("ngpus", s_.ranks) + pair("coll", name()) + pair("inplace", 1) + pair("outofplace", 1) +
-                           pair("minBytes", o_.min_bytes) + pair("maxBytes", o_.max_bytes) + ">\n";
+                           pair("nchannels", std::max<std::size_t>(1, busy_.size())) +
+                           pair("nchunksperloop", cut_.larger(s_)) + pair("ngpus", s_.ranks) + pair("coll", name()) +
+                           pair("inplace", 1) + pair("outofplace", 1) + pair("minBytes", o_.min_bytes) +
+                           pair("maxBytes", o_.max_bytes) + ">\n";
         for (std::size_t g = 0; g < gpus_.size(); ++g) {
-            text += "  <gpu" + pair("id", g) + pair("i_chunks", in) + pair("o_chunks", out) +
-                    pair("s_chunks", gpus_[g].scratch) + ">\n";
+            text += "  <gpu" + pair("id", g) + pair("i_chunks", cut_.of_input(s_)) +
+                    pair("o_chunks", cut_.of_output(s_)) + pair("s_chunks", gpus_[g].scratch) + ">\n";
             for (std::size_t b = 0; b < gpus_[g].blocks.size(); ++b) { text += block_text(gpus_[g].blocks[b], b); }
             text += "  </gpu>\n";
         }
@@ -63,18 +61,13 @@ class msccl_writer {
     static constexpr std::size_t most_channels = 32;
     static constexpr std::size_t most_scratch = 32767;
 
-    /// Where the chunks of a lane lie on a rank: in the input, the output or the scratch space.
-    struct place {
-        char buffer = 'i';
-        int first = 0;
-    };
     struct block {
         int send = no_rank;
         int receive = no_rank;
         std::size_t channel = 0;
         const char* type = "";
-        place from{};
-        place to{};
+        export_place from{};
+        export_place to{};
         int count = 0;
         int after = -1; ///< block of this rank that has to be done first
         bool awaited = false;
@@ -100,22 +93,12 @@ class msccl_writer {
                                                      : collective_names[static_cast<std::size_t>(s_.kind)].data();
     }
 
-    [[nodiscard]] place input(std::size_t l) const {
-        const int shard = s_.kind == collective::reduce_scatter ? s_.lanes[l].root * cut_.whole : 0;
-        return {'i', shard + cut_.first[l]};
-    }
-
-    [[nodiscard]] place output(std::size_t l) const {
-        const int shard = s_.kind == collective::allgather ? s_.lanes[l].root * cut_.whole : 0;
-        return {'o', shard + cut_.first[l]};
-    }
-
     /// Where a rank may keep a partial result: in its output where it gets the result later, or keeps this one.
-    [[nodiscard]] place partial(std::size_t l, std::size_t rank) {
+    [[nodiscard]] export_place partial(std::size_t l, std::size_t rank) {
         const bool ends_here = static_cast<int>(rank) == s_.lanes[l].root;
-        if (s_.kind == collective::allreduce || ends_here) { return output(l); }
+        if (s_.kind == collective::allreduce || ends_here) { return cut_.output(s_, l); }
         gpu& g = gpus_[rank];
-        const place p{'s', g.scratch};
+        const export_place p{'s', g.scratch};
         g.scratch += cut_.count[l];
         if (g.scratch > static_cast<int>(most_scratch)) {
             refuse("rank " + std::to_string(rank) + " needs too much scratch space");
@@ -175,16 +158,16 @@ class msccl_writer {
         const int count = cut_.count[l];
         const bool sends = r.reduce_to != no_rank;
         if (r.reduce_from.empty()) {
-            if (sends) { add(rank, {r.reduce_to, no_rank, channel, "s", input(l), input(l), count}); }
+            if (sends) { add(rank, {r.reduce_to, no_rank, channel, "s", cut_.input(s_, l), cut_.input(s_, l), count}); }
             return;
         }
         const bool keeps = !sends || r.reduce_from.size() > 1;
-        const place own = input(l);
-        const place sum = keeps ? partial(l, rank) : own;
+        const export_place own = cut_.input(s_, l);
+        const export_place sum = keeps ? partial(l, rank) : own;
         int last = -1;
         for (std::size_t c = 0; c < r.reduce_from.size(); ++c) {
             const bool passes = sends && c + 1 == r.reduce_from.size();
-            const place from = c == 0 ? own : sum;
+            const export_place from = c == 0 ? own : sum;
             last = add(rank, {passes ? r.reduce_to : no_rank, r.reduce_from[c], channel, passes ? "rrs" : "rrc", from,
                               passes ? from : sum, count, last});
         }
@@ -196,7 +179,7 @@ class msccl_writer {
         const int count = cut_.count[l];
         std::size_t next = 0;
         int source = -1;
-        place from = output(l);
+        export_place from = cut_.output(s_, l);
         if (r.broadcast_from != no_rank) {
             const bool passes = !r.broadcast_to.empty();
             source = add(rank, {passes ? r.broadcast_to[next++] : no_rank, r.broadcast_from, channel,
@@ -205,8 +188,9 @@ class msccl_writer {
             const auto done = finished_.find({l, rank});
             source = done == finished_.end() ? -1 : done->second;
         } else {
-            from = input(l); // the source of a broadcast or allgather sends its input, and copies it for itself
-            add(rank, {no_rank, no_rank, channel, "cpy", from, output(l), count});
+            from =
+                cut_.input(s_, l); // the source of a broadcast or allgather sends its input, and copies it for itself
+            add(rank, {no_rank, no_rank, channel, "cpy", from, cut_.output(s_, l), count});
         }
         for (; next < r.broadcast_to.size(); ++next) {
             add(rank, {r.broadcast_to[next], no_rank, channel, "s", from, from, count, source});

@@ -46,7 +46,6 @@ class mscclpp_writer {
 
     [[nodiscard]] json::value document() const {
         json::array gpus;
-        const int larger = cut_.whole * (is_sharded(s_.kind) ? s_.ranks : 1);
         for (std::size_t g = 0; g < gpus_.size(); ++g) {
             json::array buffers;
             for (const auto& [rank, type] : gpus_[g].buffers) {
@@ -57,8 +56,8 @@ class mscclpp_writer {
                                          json::object{{"init_value", 0}});
             gpus.emplace_back(json::object{
                 {"id", g},
-                {"input_chunks", s_.kind == collective::allgather ? cut_.whole : larger},
-                {"output_chunks", s_.kind == collective::reduce_scatter ? cut_.whole : larger},
+                {"input_chunks", cut_.of_input(s_)},
+                {"output_chunks", cut_.of_output(s_)},
                 {"scratch_chunks", gpus_[g].scratch},
                 {"threadblocks", gpus_[g].blocks},
                 {"channels", json::array{json::object{{"channel_type", "memory"},
@@ -123,23 +122,11 @@ class mscclpp_writer {
         }
     }
 
-    struct place {
-        char buffer;
-        int first;
-    };
-    [[nodiscard]] place input(std::size_t l) const {
-        const int shard = s_.kind == collective::reduce_scatter ? s_.lanes[l].root * cut_.whole : 0;
-        return {'i', shard + cut_.first[l]};
-    }
-    [[nodiscard]] place output(std::size_t l) const {
-        const int shard = s_.kind == collective::allgather ? s_.lanes[l].root * cut_.whole : 0;
-        return {'o', shard + cut_.first[l]};
-    }
     /// Where a rank has what its parent reads.
-    [[nodiscard]] place partial(std::size_t l, int rank) const {
-        if (role_of(l, rank).reduce_from.empty()) { return input(l); }
+    [[nodiscard]] export_place partial(std::size_t l, int rank) const {
+        if (role_of(l, rank).reduce_from.empty()) { return cut_.input(s_, l); }
         const int at = scratch_at_[l][static_cast<std::size_t>(rank)];
-        return at < 0 ? output(l) : place{'s', at};
+        return at < 0 ? cut_.output(s_, l) : export_place{'s', at};
     }
 
     /// Number of a new channel of the block to `peer`, as the block's operations name it. The n-th channel of a rank to
@@ -159,11 +146,11 @@ class mscclpp_writer {
         return numbers;
     }
 
-    [[nodiscard]] json::value local(place p, std::size_t l) const {
+    [[nodiscard]] json::value local(export_place p, std::size_t l) const {
         return json::object{{"type", std::string(1, p.buffer)}, {"index", p.first}, {"size", cut_.count[l]}};
     }
 
-    [[nodiscard]] json::value remote(block& b, int rank, place p, std::size_t l) const {
+    [[nodiscard]] json::value remote(block& b, int rank, export_place p, std::size_t l) const {
         const auto number = [](auto& list, const auto& what) {
             const auto at = std::ranges::find(list, what) - list.begin();
             if (at == static_cast<std::ptrdiff_t>(list.size())) { list.push_back(what); }
@@ -273,34 +260,34 @@ class mscclpp_writer {
     /// operation as it may have.
     void combine(block& b, std::size_t l, int rank, const std::vector<int>* onward) const {
         const role& r = role_of(l, rank);
-        const place sum = partial(l, rank);
+        const export_place sum = partial(l, rank);
         for (std::size_t c = 0; c < r.reduce_from.size(); c += most_in_step) {
             const std::size_t end = std::min(r.reduce_from.size(), c + most_in_step);
             if (c > 0) { meet(b.loop); }
-            json::array from{local(c == 0 ? input(l) : sum, l)};
+            json::array from{local(c == 0 ? cut_.input(s_, l) : sum, l)};
             for (std::size_t i = c; i < end; ++i) {
                 from.push_back(remote(b, r.reduce_from[i], partial(l, r.reduce_from[i]), l));
             }
             json::array to{local(sum, l)};
             const bool sends = onward != nullptr && end == r.reduce_from.size() && onward->size() <= most_in_step;
             if (sends) {
-                for (const int child : *onward) { to.push_back(remote(b, child, output(l), l)); }
+                for (const int child : *onward) { to.push_back(remote(b, child, cut_.output(s_, l), l)); }
             }
             move(b.loop, sends ? "rres" : "rre", std::move(from), std::move(to), true);
         }
         if (onward != nullptr && onward->size() > most_in_step) {
             meet(b.loop);
-            put(b, l, output(l), *onward);
+            put(b, l, cut_.output(s_, l), *onward);
         }
     }
 
-    void put(block& b, std::size_t l, place from, const std::vector<int>& children) const {
+    void put(block& b, std::size_t l, export_place from, const std::vector<int>& children) const {
         for (std::size_t c = 0; c < children.size(); c += most_in_step) {
             json::array source;
             json::array target;
             for (std::size_t i = c; i < std::min(children.size(), c + most_in_step); ++i) {
                 source.push_back(local(from, l));
-                target.push_back(remote(b, children[i], output(l), l));
+                target.push_back(remote(b, children[i], cut_.output(s_, l), l));
             }
             move(b.loop, "put", std::move(source), std::move(target), false);
         }
@@ -312,14 +299,16 @@ class mscclpp_writer {
         if (r.broadcast_from != no_rank) { parent.push_back(channel(b, r.broadcast_from)); }
         const std::vector<int> below = channels(b, r.broadcast_to);
         tell(b.steps, "rlxsignal", parent);
-        if (source && !o_.in_place) { move(b.steps, "copy", {local(input(l), l)}, {local(output(l), l)}, false); }
+        if (source && !o_.in_place) {
+            move(b.steps, "copy", {local(cut_.input(s_, l), l)}, {local(cut_.output(s_, l), l)}, false);
+        }
         tell(b.steps, "rlxwait", below);
         if (!below.empty()) { meet(b.steps); }
         tell(b.loop, "wait", parent);
         if (semaphore >= 0) { pass(b.loop, "sem_acquire", semaphore); }
         if (!below.empty()) {
             if (!source) { meet(b.loop); }
-            put(b, l, source ? input(l) : output(l), r.broadcast_to);
+            put(b, l, source ? cut_.input(s_, l) : cut_.output(s_, l), r.broadcast_to);
             meet(b.loop);
             tell(b.loop, "signal", below);
         }
