@@ -117,7 +117,9 @@ TEST_CASE("the table in the documents is what the model says") {
             for (const auto& [name, value] : row) {
                 CAPTURE(name);
                 if (name.ends_with("_GBps") && !value.empty()) {
-                    CHECK(std::stod(value) == doctest::Approx(std::stod(line->at(name))).epsilon(0.002));
+                    // Rounding decides who comes first of those who ask at the same instant.
+                    const double part = name == "model_GBps" ? 1e-4 : 0.02;
+                    CHECK(std::stod(value) == doctest::Approx(std::stod(line->at(name))).epsilon(part));
                 } else {
                     CHECK(value == line->at(name));
                 }

@@ -225,8 +225,8 @@ class block_loop {
         if (now_ < a.looks_until) { return; }
         a.busy = true;
         const bool only_polls = !a.up && a.hops->empty();
-        const double seconds = only_polls ? 0 : costs_.chunk_us * 1e-6 + chunk_size(a) * a.second_per_byte;
-        events_.push({now_ + seconds, index, worked});
+        const double end = now_ + costs_.chunk_us * 1e-6 + chunk_size(a) * a.second_per_byte;
+        events_.push({only_polls ? now_ : end, index, worked});
     }
 
     void poll(int index) {
