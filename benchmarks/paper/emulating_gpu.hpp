@@ -28,7 +28,7 @@ inline constexpr int resident_blocks = 132 * 2;
 ///
 /// A thread looks at the abort word after 1024 polls (`wait_until`), here of 0.22 us each. That looks of one GPU follow
 /// one another, by 2 us, is inferred: with these two numbers the model has the times of all chains in
-/// configurations.csv within 5 %, whose first blocks else begin too early. Neither was measured alone.
+/// configurations.csv within 5 %. Neither was measured alone.
 inline constexpr blink::block_costs h200_costs{.chunk_us = 10, .block_GBps = 100, .patience_us = 230, .look_us = 2};
 
 /// How the CUDA executor lays `bytes` of floats over the blocks of such a GPU that plays all ranks of `s`.
