@@ -7,17 +7,17 @@
 #include <blink/schedule/miad.hpp>
 #include <blink/topology/machines.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <fstream>
-#include <iostream>
 #include <memory>
+#include <ostream>
 #include <vector>
+
+#include "emulated_bench.cuh"
 
 namespace {
 
 constexpr std::size_t bytes = std::size_t{256} << 20;
-constexpr int calls = 60;
+constexpr int learning_calls = 60;
 
 /// Remembers what it was told last, and passes it on.
 struct watched_miad {
@@ -67,36 +67,23 @@ class broadcasts {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::cerr << "usage: " << argv[0] << " FILE.csv\n";
-        return 2;
-    }
-    if (blink::cuda::visible_gpus() == 0) {
-        std::cerr << "no GPU is visible: skipped\n";
-        return 77;
-    }
-    try {
-        std::ofstream csv(argv[1]);
-        csv << "policy,call,chunk_bytes,GBps,settled\n";
-        broadcasts b;
-        b.run({});
-        const auto learning = std::make_shared<watched_miad>();
-        for (int call = 0; call < calls; ++call) {
-            const std::size_t chunk = learning->chunk_bytes(bytes);
-            const bool settled = learning->miad.settled();
-            b.run(learning);
-            csv << "miad," << call << ',' << chunk << ',' << learning->GBps << ',' << settled << '\n';
-        }
-        for (std::size_t size = 4 << 10; size <= 4 << 20; size *= 2) {
-            const auto fixed = std::make_shared<watched_fixed>(watched_fixed{size, {}});
-            for (int call = 0; call < 10; ++call) { b.run(fixed); }
-            for (std::size_t call = 0; call < fixed->GBps.size(); ++call) {
-                csv << "fixed," << call << ',' << size << ',' << fixed->GBps[call] << ",1\n";
+    return blink_paper::emulated_main(
+        argc, argv, {"policy,call,chunk_bytes,GBps,settled"}, [](std::ostream& csv, std::size_t /*largest*/) {
+            broadcasts b;
+            b.run({});
+            const auto learning = std::make_shared<watched_miad>();
+            for (int call = 0; call < learning_calls; ++call) {
+                const std::size_t chunk = learning->chunk_bytes(bytes);
+                const bool settled = learning->miad.settled();
+                b.run(learning);
+                csv << "miad," << call << ',' << chunk << ',' << learning->GBps << ',' << settled << '\n';
             }
-        }
-    } catch (const std::exception& e) {
-        std::cerr << argv[0] << ": " << e.what() << '\n';
-        return 1;
-    }
-    return 0;
+            for (std::size_t size = 4 << 10; size <= 4 << 20; size *= 2) {
+                const auto fixed = std::make_shared<watched_fixed>(watched_fixed{size, {}});
+                for (int call = 0; call < 10; ++call) { b.run(fixed); }
+                for (std::size_t call = 0; call < fixed->GBps.size(); ++call) {
+                    csv << "fixed," << call << ',' << size << ',' << fixed->GBps[call] << ",1\n";
+                }
+            }
+        });
 }

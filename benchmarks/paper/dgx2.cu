@@ -4,10 +4,7 @@
 /// AllReduce among the 16 GPUs of a DGX-2 over emulated links on one GPU, 1 KiB to 1 GiB: Blink's one-hop trees, a
 /// ring and a double binary tree. Writes a CSV line for each measurement.
 #include <cstddef>
-#include <exception>
-#include <fstream>
 #include <iostream>
-#include <string>
 
 #include "dgx2.hpp"
 #include "emulated_bench.cuh"
@@ -56,26 +53,9 @@ void measure_small(std::size_t largest, std::ostream& csv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2 || argc > 3) {
-        std::cerr << "usage: " << argv[0] << " FILE.csv [MIB OF THE LARGEST MESSAGE, default 1024]\n";
-        return 2;
-    }
-    if (blink::cuda::visible_gpus() == 0) {
-        std::cerr << "no GPU is visible: skipped\n";
-        return 77;
-    }
-    try {
-        const std::size_t largest = (argc == 3 ? std::stoul(argv[2]) : 1024) << 20;
-        if (largest == 0) { throw blink::usage_error("the largest message has 1 MiB or more"); }
-        std::ofstream csv(argv[1]);
-        csv << "who,bytes,scale,microseconds,GBps\n";
-        measure_small(small_bytes, csv);
-        measure_large(largest, csv);
-        csv.close();
-        if (!csv) { throw blink::error(std::string(argv[1]) + ": cannot be written"); }
-    } catch (const std::exception& e) {
-        std::cerr << argv[0] << ": " << e.what() << '\n';
-        return 1;
-    }
-    return 0;
+    return blink_paper::emulated_main(argc, argv, {"who,bytes,scale,microseconds,GBps", 1024},
+                                      [](std::ostream& csv, std::size_t largest) {
+                                          measure_small(small_bytes, csv);
+                                          measure_large(largest, csv);
+                                      });
 }

@@ -13,9 +13,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iostream>
 #include <string>
 #include <vector>
 
+#include "csv_main.hpp"
 #include "emulating_gpu.hpp"
 
 namespace blink_paper {
@@ -147,5 +149,15 @@ class bench {
     cudaEvent_t before_ = made_event();
     cudaEvent_t after_ = made_event();
 };
+
+/// `csv_main` of a benchmark that needs a GPU; skipped without one.
+template <class Work>
+[[nodiscard]] int emulated_main(int argc, char** argv, const csv_benchmark& of, const Work& work) {
+    return csv_main(argc, argv, of, work, [] {
+        const bool visible = blink::cuda::visible_gpus() > 0;
+        if (!visible) { std::cerr << "no GPU is visible: skipped\n"; }
+        return visible;
+    });
+}
 
 } // namespace blink_paper

@@ -10,9 +10,17 @@
 #include <cstddef>
 #include <numeric>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace blink_paper {
+
+/// How tables call a set of GPUs: their numbers one after the other.
+[[nodiscard]] inline std::string joined(const std::vector<int>& gpus) {
+    std::string text;
+    for (const int g : gpus) { text += std::to_string(g); }
+    return text;
+}
 
 /// GB/s of NVLink between each pair of the GPUs `ranks`, row by row.
 [[nodiscard]] inline std::vector<double> nvlink_matrix(const blink::topology& machine, const std::vector<int>& ranks) {

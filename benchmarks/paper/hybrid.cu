@@ -6,11 +6,8 @@
 #include <blink/topology/machines/dgx1.hpp>
 
 #include <cstddef>
-#include <exception>
-#include <fstream>
 #include <iostream>
 #include <numeric>
-#include <string>
 #include <vector>
 
 #include "emulated_bench.cuh"
@@ -51,30 +48,14 @@ void measure(int gpus, const std::vector<std::size_t>& sizes, std::ostream& csv)
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2 || argc > 3) {
-        std::cerr << "usage: " << argv[0] << " FILE.csv [MIB OF THE LARGEST MESSAGE, default 512]\n";
-        return 2;
-    }
-    if (blink::cuda::visible_gpus() == 0) {
-        std::cerr << "no GPU is visible: skipped\n";
-        return 77;
-    }
-    try {
-        const std::size_t largest = argc == 3 ? std::stoul(argv[2]) : 512;
+    const blink_paper::csv_benchmark of{"gpus,collective,bytes,scale,pcie_share,nvlink_GBps,pcie_GBps,emulated_GBps",
+                                        512};
+    return blink_paper::emulated_main(argc, argv, of, [](std::ostream& csv, std::size_t largest) {
         std::vector<std::size_t> sizes;
-        for (std::size_t mib = 1; mib <= largest; mib *= 8) { sizes.push_back(mib << 20); }
-        if (sizes.empty()) { throw blink::usage_error("the largest message has 1 MiB or more"); }
-        std::ofstream csv(argv[1]);
-        csv << "gpus,collective,bytes,scale,pcie_share,nvlink_GBps,pcie_GBps,emulated_GBps\n";
+        for (std::size_t bytes = 1 << 20; bytes <= largest; bytes *= 8) { sizes.push_back(bytes); }
         for (int gpus = 3; gpus <= 8; ++gpus) {
             std::cout << "GPUs 0 to " << gpus - 1 << '\n' << std::flush;
             measure(gpus, sizes, csv);
         }
-        csv.close();
-        if (!csv) { throw blink::error(std::string(argv[1]) + ": cannot be written"); }
-    } catch (const std::exception& e) {
-        std::cerr << argv[0] << ": " << e.what() << '\n';
-        return 1;
-    }
-    return 0;
+    });
 }

@@ -6,23 +6,15 @@
 #include <blink/core/error.hpp>
 
 #include <cstddef>
-#include <exception>
-#include <fstream>
-#include <iostream>
-#include <string>
+#include <ostream>
 
+#include "csv_main.hpp"
 #include "dgx2.hpp"
 #include "peer_gpu.hpp"
 
 int main(int argc, char** argv) {
-    if (argc < 2 || argc > 3) {
-        std::cerr << "usage: " << argv[0] << " FILE.csv [MIB OF THE LARGEST MESSAGE, default 1024]\n";
-        return 2;
-    }
-    try {
-        const std::size_t largest = (argc == 3 ? std::stoul(argv[2]) : 1024) << 20;
-        std::ofstream csv(argv[1]);
-        csv << "who,bytes,chunk_bytes,microseconds,GBps\n";
+    const blink_paper::csv_benchmark of{"who,bytes,chunk_bytes,microseconds,GBps", 1024};
+    return blink_paper::csv_main(argc, argv, of, [](std::ostream& csv, std::size_t largest) {
         for (const blink_paper::contender& c : blink_paper::dgx2_contenders()) {
             for (std::size_t bytes = 1 << 10; bytes <= largest; bytes *= 2) {
                 const auto best = blink_paper::best_chunk(c.s, c.f, bytes);
@@ -30,10 +22,5 @@ int main(int argc, char** argv) {
                     << best.times.GBps << '\n';
             }
         }
-        if (!csv) { throw blink::error(std::string(argv[1]) + ": cannot be written"); }
-    } catch (const std::exception& e) {
-        std::cerr << argv[0] << ": " << e.what() << '\n';
-        return 1;
-    }
-    return 0;
+    });
 }

@@ -9,11 +9,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <exception>
-#include <fstream>
-#include <iostream>
+#include <ostream>
 #include <string>
 
+#include "csv_main.hpp"
 #include "hybrid.hpp"
 #include "peer_gpu.hpp"
 
@@ -97,24 +96,12 @@ void compare(int gpus, collective kind, std::size_t largest, std::ostream& csv) 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2 || argc > 3) {
-        std::cerr << "usage: " << argv[0] << " FILE.csv [MIB OF THE LARGEST MESSAGE, default 1024]\n";
-        return 2;
-    }
-    try {
-        const std::size_t largest = (argc == 3 ? std::stoul(argv[2]) : 1024) << 20;
-        std::ofstream csv(argv[1]);
-        csv << "gpus,collective,bytes,who,pcie_share,planned_GBps,microseconds,GBps\n";
+    const blink_paper::csv_benchmark of{"gpus,collective,bytes,who,pcie_share,planned_GBps,microseconds,GBps", 1024};
+    return blink_paper::csv_main(argc, argv, of, [](std::ostream& csv, std::size_t largest) {
         for (int gpus = 3; gpus <= 8; ++gpus) {
             for (const collective kind : {collective::broadcast, collective::allreduce}) {
                 compare(gpus, kind, largest, csv);
             }
         }
-        csv.close();
-        if (!csv) { throw blink::error(std::string(argv[1]) + ": cannot be written"); }
-    } catch (const std::exception& e) {
-        std::cerr << argv[0] << ": " << e.what() << '\n';
-        return 1;
-    }
-    return 0;
+    });
 }

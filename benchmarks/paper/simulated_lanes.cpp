@@ -9,13 +9,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <exception>
-#include <fstream>
-#include <iostream>
 #include <numeric>
-#include <string>
+#include <ostream>
 #include <vector>
 
+#include "csv_main.hpp"
 #include "emulating_gpu.hpp"
 
 namespace {
@@ -56,21 +54,11 @@ void write_lanes(blink::collective kind, std::size_t bytes, std::ostream& csv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::cerr << "usage: " << argv[0] << " FILE.csv\n";
-        return 2;
-    }
-    try {
-        std::ofstream csv(argv[1]);
-        csv << "collective,bytes,blocks_by,lane,share,blocks,milliseconds,GBps,model_GBps\n";
+    const blink_paper::csv_benchmark of{"collective,bytes,blocks_by,lane,share,blocks,milliseconds,GBps,model_GBps"};
+    return blink_paper::csv_main(argc, argv, of, [](std::ostream& csv, std::size_t /*largest*/) {
         for (const std::size_t bytes : {std::size_t{100} << 20, std::size_t{500} << 20}) {
             write_lanes(blink::collective::broadcast, bytes, csv);
             write_lanes(blink::collective::allreduce, bytes, csv);
         }
-        if (!csv) { throw blink::error(std::string(argv[1]) + ": cannot be written"); }
-    } catch (const std::exception& e) {
-        std::cerr << argv[0] << ": " << e.what() << '\n';
-        return 1;
-    }
-    return 0;
+    });
 }

@@ -109,6 +109,31 @@ TEST_CASE("lanes with the same number of blocks take turns on a link, and each l
     CHECK(uneven.lane_seconds[0] == doctest::Approx(uneven.seconds / 2).epsilon(0.01));
 }
 
+TEST_CASE("who polls longer than its patience looks into the host's memory, and sees a chunk late") {
+    // Chunks come every 10 us. Seen at 12, 24 and 30 us, and so on: looks last from 7 to 12 and from 19 to 24 us, and
+    // the third chunk comes before the next look.
+    const auto w = made::chain(2, collective::broadcast);
+    const auto t = run(w, 1, {.chunk_us = 6, .patience_us = 7, .look_us = 5});
+    CHECK(t.seconds == exactly((798 * 10 + 24) * us));
+    const block_costs patient{.chunk_us = 6, .patience_us = 1e6, .look_us = 5};
+    CHECK(run(w, 1, patient).seconds == exactly(800 * 10 * us));
+    for (const int ranks : {3, 6}) {
+        const auto deep = made::chain(ranks, collective::allreduce);
+        CHECK(run(deep, 3, patient).seconds == exactly(run(deep, 3, {.chunk_us = 6}).seconds));
+    }
+}
+
+TEST_CASE("looks of all blocks follow one another") {
+    // Eight blocks of a chunk each: chunks come by 32 us, but all have begun to look at 3 us.
+    const auto w = made::chain(2, collective::broadcast);
+    const auto s = blink::make_schedule(w.packing);
+    const auto at = [&](const block_costs& costs) {
+        return blink::simulate_blocks(s, w.fabric, 8 * chunk, each(s, 8), costs).seconds;
+    };
+    CHECK(at({}) == exactly(8 * chunk_seconds));
+    CHECK(at({.patience_us = 3, .look_us = 10}) == exactly((3 + 8 * 10) * us));
+}
+
 TEST_CASE("the trees of a DGX-1V come close to what the fluid model says, and end together") {
     std::vector<int> gpus(8);
     std::iota(gpus.begin(), gpus.end(), 0);
@@ -143,6 +168,8 @@ TEST_CASE("what the block model cannot take is refused") {
     CHECK_THROWS_AS((void)with({{1}, chunk, 0}), blink::usage_error);
     CHECK_THROWS_AS((void)with({{1}, chunk, 4}, {.chunk_us = -1}), blink::usage_error);
     CHECK_THROWS_AS((void)with({{1}, chunk, 4}, {.block_GBps = 0}), blink::usage_error);
+    CHECK_THROWS_AS((void)with({{1}, chunk, 4}, {.patience_us = 0}), blink::usage_error);
+    CHECK_THROWS_AS((void)with({{1}, chunk, 4}, {.look_us = -1}), blink::usage_error);
     const auto other = made::chain(4, collective::allreduce);
     CHECK_THROWS_AS((void)blink::simulate_blocks(s, other.fabric, bytes, each(s, 1)), blink::schedule_error);
     CHECK(with({{1}, chunk, 4}).seconds > 0);
@@ -150,4 +177,5 @@ TEST_CASE("what the block model cannot take is refused") {
     s.lanes[0].roles[1].broadcast_to.clear();
     s.lanes[0].roles[2].reduce_to = blink::no_rank;
     CHECK_THROWS_AS((void)with({{1}, chunk, 4}), blink::schedule_error);
+    CHECK_THROWS_AS((void)with({{1}, chunk, 4}, {.patience_us = 1, .look_us = 1}), blink::schedule_error);
 }

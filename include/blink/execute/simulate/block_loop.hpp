@@ -6,6 +6,7 @@
 
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
+#include <blink/execute/simulate/block_costs.hpp>
 #include <blink/schedule/load.hpp>
 #include <blink/schedule/schedule.hpp>
 #include <blink/topology/fabric.hpp>
@@ -19,21 +20,6 @@
 #include <vector>
 
 namespace blink {
-
-/// How a call is laid over blocks.
-struct block_layout {
-    std::vector<int> blocks; ///< by lane; each takes its part of the lane's data
-    std::size_t chunk_bytes = 64 << 10;
-    int slots = 4; ///< chunks that a rank keeps for each child on the way up
-};
-
-/// What a block spends besides the time on links.
-struct block_costs {
-    double chunk_us = 0;                                         ///< polls, fences and flags of a chunk
-    double block_GBps = std::numeric_limits<double>::infinity(); ///< at which a block loads and stores
-    double latency_us = 0;                                       ///< of a hop whose links do not tell theirs
-    double call_us = 0;                                          ///< of a call
-};
 
 namespace detail {
 
@@ -72,6 +58,10 @@ class block_loop {
             now_ = e.time;
             if (e.target == worked) {
                 worked_on(e.agent);
+            } else if (e.target == impatient) {
+                look(e.agent);
+            } else if (e.target == looked) {
+                try_start(e.agent);
             } else {
                 carried(e.agent, e.target);
             }
@@ -89,11 +79,14 @@ class block_loop {
   private:
     static constexpr int none = -1;
     static constexpr int worked = -1;
+    static constexpr int impatient = -2;
+    static constexpr int looked = -3;
+    static constexpr double never = std::numeric_limits<double>::infinity();
 
     struct event {
         double time;
         int agent;
-        int target; ///< which of the agent's hops has carried its chunk, or `worked`
+        int target; ///< which of the agent's hops has carried its chunk, or one of the constants above
         friend bool operator>(const event& a, const event& b) {
             return a.time != b.time ? a.time > b.time : a.agent != b.agent ? a.agent > b.agent : a.target > b.target;
         }
@@ -120,7 +113,10 @@ class block_loop {
         int combined = 0;
         int handed = 0; ///< chunks of which the parent knows
         int carrying = 0;
-        bool busy = false;
+        bool ready = false;      ///< has all for its next chunk, or is at it
+        bool busy = false;       ///< is at it
+        double looks_at = never; ///< where it is not ready
+        double looks_until = 0;
     };
 
     [[nodiscard]] agent& at(int a) { return agents_[static_cast<std::size_t>(a)]; }
@@ -178,7 +174,10 @@ class block_loop {
         };
         for (int r = 0; r < s_.ranks; ++r) {
             if (reduces(s_.kind) || is_top(l, r)) { add(r, true); }
-            if (!is_top(l, r) && !role_of(l, r).broadcast_to.empty()) { add(r, false); }
+            // A leaf of the way down only polls, which costs others something where polls are interrupted.
+            const bool forwards = !role_of(l, r).broadcast_to.empty();
+            const bool polls = role_of(l, r).broadcast_from != no_rank && costs_.patience_us < never;
+            if (!is_top(l, r) && (forwards || polls)) { add(r, false); }
         }
         for (int r = 0; r < s_.ranks; ++r) {
             const role& own = role_of(l, r);
@@ -201,22 +200,49 @@ class block_loop {
         }
     }
 
+    /// Flags for which an agent has to wait before its next chunk.
+    [[nodiscard]] int missing(const agent& a) {
+        if (!a.up) { return a.arrived <= a.next ? 1 : 0; }
+        int flags = a.room_at != none && at(a.room_at).combined + slots_ <= a.next ? 1 : 0;
+        for (int i = 0; i < a.sources; ++i) {
+            const int child = sources_[static_cast<std::size_t>(a.first_source + i)];
+            if (child == none || at(child).handed <= a.next) { ++flags; }
+        }
+        return flags;
+    }
+
     /// Begins the next chunk of an agent where nothing is missing.
     void try_start(int index) {
         agent& a = at(index);
         if (a.busy || a.next == a.chunks) { return; }
-        if (a.up) {
-            for (int i = 0; i < a.sources; ++i) {
-                const int child = sources_[static_cast<std::size_t>(a.first_source + i)];
-                if (child == none || at(child).handed <= a.next) { return; }
-            }
-            if (a.room_at != none && at(a.room_at).combined + slots_ <= a.next) { return; }
-        } else if (a.arrived <= a.next) {
+        if (missing(a) > 0) {
+            if (a.looks_at == never) { poll(index); }
             return;
         }
+        if (!a.ready) { ++ready_; }
+        a.ready = true;
+        a.looks_at = never;
+        if (now_ < a.looks_until) { return; }
         a.busy = true;
-        const double size = chunk_size(a);
-        events_.push({now_ + costs_.chunk_us * 1e-6 + size * a.second_per_byte, index, worked});
+        const bool only_polls = !a.up && a.hops->empty();
+        const double end = now_ + costs_.chunk_us * 1e-6 + chunk_size(a) * a.second_per_byte;
+        events_.push({only_polls ? now_ : end, index, worked});
+    }
+
+    void poll(int index) {
+        agent& a = at(index);
+        a.looks_at = std::max(now_, a.looks_until) + costs_.patience_us * 1e-6;
+        if (a.looks_at < never) { events_.push({a.looks_at, index, impatient}); }
+    }
+
+    /// A thread for each missing flag looks whether the call is aborted, unless nothing can come any more.
+    void look(int index) {
+        agent& a = at(index);
+        if (now_ != a.looks_at || ready_ == 0) { return; }
+        looks_end_ = std::max(looks_end_, now_) + missing(a) * costs_.look_us * 1e-6;
+        a.looks_until = looks_end_;
+        events_.push({a.looks_until, index, looked});
+        poll(index);
     }
 
     [[nodiscard]] double chunk_size(const agent& a) const {
@@ -257,6 +283,8 @@ class block_loop {
     void finish(int index) {
         agent& a = at(index);
         a.busy = false;
+        a.ready = false;
+        --ready_;
         ++a.next;
         double& end = lane_end_[static_cast<std::size_t>(a.lane)];
         end = std::max(end, now_);
@@ -269,6 +297,8 @@ class block_loop {
     int slots_;
     double chunk_bytes_;
     std::vector<double> free_at_; ///< by link
+    double looks_end_ = 0;        ///< of those that were begun
+    int ready_ = 0;               ///< agents
     std::vector<double> lane_end_;
     std::vector<std::vector<hop>> hops_; ///< by lane, rank, way
     std::vector<agent> agents_;

@@ -41,8 +41,8 @@ struct block_times {
                           " lanes");
     }
     if (layout.chunk_bytes < 1 || layout.slots < 1 || !(costs.chunk_us >= 0) || !(costs.latency_us >= 0) ||
-        !(costs.call_us >= 0) || !(costs.block_GBps > 0)) {
-        throw usage_error("simulate_blocks: expected chunks, slots and rates above 0, and no times below 0");
+        !(costs.call_us >= 0) || !(costs.block_GBps > 0) || !(costs.patience_us > 0) || !(costs.look_us >= 0)) {
+        throw usage_error("simulate_blocks: expected chunks, slots, rates and patience above 0, no times below 0");
     }
     block_times result{bytes, 0, 0, {}};
     const std::size_t shards = is_sharded(s.kind) ? static_cast<std::size_t>(s.ranks) : 1;
