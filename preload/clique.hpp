@@ -4,6 +4,7 @@
 /// The ranks of one communicator that are in this process, all of them or one, and the executor that serves them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -64,6 +65,9 @@ class clique {
     void tell_forwarded(const collective_call& call, const std::string& reason) { tell(call, "NCCL", reason); }
 
   private:
+    [[nodiscard]] int rank_of(const nccl::communicator* comm) const {
+        return static_cast<int>(std::ranges::find(ranks_, comm) - ranks_.begin());
+    }
     [[nodiscard]] matching joined(std::span<const collective_call> calls) const;
     [[nodiscard]] std::string refusal(std::span<const matched_call> calls);
     void tell(const collective_call& call, const std::string& path, const std::string& reason);
@@ -73,7 +77,7 @@ class clique {
     const std::unique_ptr<executor> runs_;
     const settings& chosen_;
     std::mutex guard_;
-    unanswered_sends unanswered_;
+    given_transfers given_;
     nccl::unique_id id_{};
     std::atomic<unsigned> splits_{0};
     std::atomic<bool> closed_{false};
