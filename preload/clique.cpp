@@ -28,8 +28,8 @@ std::string size_class(const collective_call& c) {
 } // namespace
 
 clique::clique(std::vector<nccl::communicator*> ranks, std::size_t of, std::unique_ptr<executor> runs,
-               const settings& chosen)
-    : ranks_(std::move(ranks)), size_(of), runs_(std::move(runs)), chosen_(chosen) {}
+               const settings& chosen, const nccl::unique_id& id)
+    : ranks_(std::move(ranks)), size_(of), runs_(std::move(runs)), chosen_(chosen), children_(id) {}
 
 void clique::gave_to_nccl(const collective_call& call) {
     if (call.kind != call_kind::send_recv || !is_whole()) { return; }
