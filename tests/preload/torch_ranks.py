@@ -29,6 +29,7 @@ class Ranks:
     def __init__(self, name, folder, command, environment, count=2, start_limit=60):
         self.name, self.folder, self.command, self.environment = name, folder, command, environment
         self.count, self.start_limit = count, start_limit
+        self.until = float("inf") # of time.monotonic(): nothing goes on beyond
         self.processes, self.answers, self.failed_starts = [], None, 0
 
     def log(self, rank=0):
@@ -46,11 +47,12 @@ class Ranks:
         if not self.processes:
             if self.failed_starts > 1:
                 return {"error": "the ranks do not start", "took": 0.0}
-            failure = self.start(self.start_limit)
+            failure = self.start(min(self.start_limit, self.until - begin))
             if failure:
                 self.failed_starts += 1
                 return {"error": f"the ranks do not start: {failure}", "took": time.monotonic() - begin}
             begin = time.monotonic()
+        limit = min(limit, max(1.0, self.until - begin))
         for process in self.processes:
             try:
                 process.stdin.write(json.dumps({"part": part, "limit": limit}) + "\n")
@@ -109,7 +111,7 @@ class Ranks:
                 return {"error": f"rank {rank}: {known[rank]['error']}"}
         return known[0]
 
-    def end(self, limit=20):
+    def end(self, limit=5):
         """How the ranks end, by their statuses."""
         for process in self.processes:
             try:

@@ -123,11 +123,10 @@ class Runs:
         print(f"{'ok  ' if right else 'FAIL'}  {name}{': ' if text else ''}{text}", flush=True)
 
     def ask(self, ranks, part, survivors=None):
-        left = self.end - time.monotonic()
-        if left < 5:
+        if self.end - time.monotonic() < 5:
             return {"error": "no time is left for it", "took": 0.0}
-        ranks.start_limit = min(60.0, left)
-        return ranks.do(part, min(self.limit, left), survivors)
+        ranks.until = self.end
+        return ranks.do(part, self.limit, survivors)
 
     def attempt(self, name, part, by, judge):
         print(f"...   {name}", flush=True)
@@ -164,7 +163,7 @@ def options():
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", action="append", default=[])
     parser.add_argument("--limit", type=float, default=30)
-    parser.add_argument("--total", type=float, default=225)
+    parser.add_argument("--total", type=float, default=210)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--rehearse", action="store_true")
     parser.add_argument("libblink", type=pathlib.Path)
