@@ -9,27 +9,15 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <exception>
-#include <string_view>
 #include <vector>
+
+#include "derived_ids.hpp"
 
 namespace blink::preload {
 
 namespace {
-
-/// 64 bits of a text, by Fowler, Noll and Vo (FNV-1a).
-std::uint64_t digest(std::string_view bytes, std::uint64_t seed) {
-    for (const char c : bytes) { seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3; }
-    return seed;
-}
-
-std::string in_hexadecimal(std::uint64_t number) {
-    std::string text;
-    for (int shift = 60; shift >= 0; shift -= 4) { text += "0123456789abcdef"[(number >> shift) & 15]; }
-    return text;
-}
 
 /// What has to be the same on all ranks, so that each call goes the same way on all of them.
 std::string settings_text(const settings& s) {
@@ -68,20 +56,7 @@ std::vector<int> numbers_of_all(meeting& met, int device) {
 } // namespace
 
 std::string rendezvous_address(const nccl::unique_id& id, const settings& chosen) {
-    const std::string_view bytes(id.internal, sizeof id.internal);
-    const std::uint64_t first = digest(bytes, 0xcbf29ce484222325);
-    return "file:" + chosen.rendezvous_folder + "/blink-" + in_hexadecimal(first) +
-           in_hexadecimal(digest(bytes, first));
-}
-
-nccl::unique_id id_of_split(const nccl::unique_id& parent, unsigned nth, int color) {
-    const std::string text =
-        std::string(parent.internal, sizeof parent.internal) + " " + std::to_string(nth) + " " + std::to_string(color);
-    const std::uint64_t first = digest(text, 0xcbf29ce484222325);
-    const std::string name = "split " + in_hexadecimal(first) + in_hexadecimal(digest(text, first));
-    nccl::unique_id id{};
-    std::ranges::copy(name, id.internal);
-    return id;
+    return "file:" + chosen.rendezvous_folder + "/blink-" + digest_of({id.internal, sizeof id.internal});
 }
 
 std::unique_ptr<executor> agree(const process_place& at, const settings& chosen, process_executor_maker make) {

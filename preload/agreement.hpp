@@ -17,10 +17,6 @@ namespace blink::preload {
 /// The rendezvous of the ranks that were made from `id`: the same text in all their processes, and no other's.
 [[nodiscard]] std::string rendezvous_address(const nccl::unique_id& id, const settings& chosen);
 
-/// What stands for the id of a communicator that was split off another one: the same on all ranks of one color.
-/// @param nth split of the parent, which all its ranks count alike
-[[nodiscard]] nccl::unique_id id_of_split(const nccl::unique_id& parent, unsigned nth, int color);
-
 /// Meets the other ranks at `at.address`, compares the settings that decide which calls are Blink's, and makes the
 /// executor. Waits for the others no longer than `chosen.rendezvous_timeout` a step.
 /// @throw blink::error on every rank where one of them cannot; the message says which, and why

@@ -28,18 +28,25 @@ std::string size_class(const collective_call& c) {
 } // namespace
 
 clique::clique(std::vector<nccl::communicator*> ranks, std::size_t of, std::unique_ptr<executor> runs,
-               const settings& chosen)
-    : ranks_(std::move(ranks)), size_(of), runs_(std::move(runs)), chosen_(chosen) {}
+               const settings& chosen, const nccl::unique_id& id)
+    : ranks_(std::move(ranks)), size_(of), runs_(std::move(runs)), chosen_(chosen), children_(id) {}
 
 void clique::gave_to_nccl(const collective_call& call) {
     if (call.kind != call_kind::send_recv || !is_whole()) { return; }
-    unanswered_.note(call, static_cast<int>(std::ranges::find(ranks_, call.comm) - ranks_.begin()));
+    given_.note(call, rank_of(call.comm));
 }
 
 matching clique::joined(std::span<const collective_call> calls) const {
     if (calls.front().kind != call_kind::send_recv) { return match(ranks_, calls); }
     if (!is_whole()) { return {{}, "no rank knows of all sends and receives"}; }
-    if (unanswered_.any()) { return {{}, "NCCL has a send or receive that waits for its other end"}; }
+    if (given_.any_waits()) { return {{}, "NCCL has a send or receive that waits for its other end"}; }
+    for (const collective_call& c : calls) {
+        if (!given_.is_open(c, rank_of(c.comm))) {
+            return {{},
+                    "NCCL has rank " + std::to_string(rank_of(c.comm)) + "'s first transfer with rank " +
+                        std::to_string(c.root) + ", and opens the way for it"};
+        }
+    }
     return match_transfers(ranks_, calls);
 }
 

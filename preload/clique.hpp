@@ -4,6 +4,7 @@
 /// The ranks of one communicator that are in this process, all of them or one, and the executor that serves them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -13,9 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "agreement.hpp"
 #include "calls.hpp"
+#include "derived_ids.hpp"
 #include "executor.hpp"
+#include "matching.hpp"
+#include "settings.hpp"
 #include "transfers.hpp"
 
 namespace blink::preload {
@@ -32,8 +35,9 @@ class clique {
   public:
     /// @param ranks communicator of each rank of this process
     /// @param of ranks in all processes
+    /// @param id what no other communicator has, and all ranks of this one know
     clique(std::vector<nccl::communicator*> ranks, std::size_t of, std::unique_ptr<executor> runs,
-           const settings& chosen);
+           const settings& chosen, const nccl::unique_id& id);
 
     [[nodiscard]] std::span<nccl::communicator* const> ranks() const noexcept { return ranks_; }
     /// Ranks in all processes.
@@ -44,10 +48,8 @@ class clique {
     /// Runs the calls of a group, all of them or none: either sends and receives, or other calls.
     [[nodiscard]] answer offer(std::span<const collective_call> calls);
 
-    /// The id from which the ranks of several processes were made.
-    void set_id(const nccl::unique_id& id) { id_ = id; }
-    /// That of the communicator that is split off next.
-    [[nodiscard]] nccl::unique_id next_split(int color) { return id_of_split(id_, splits_++, color); }
+    /// The ids of communicators that are made from this one.
+    [[nodiscard]] child_ids& children() noexcept { return children_; }
 
     /// Notes that NCCL has a call.
     void gave_to_nccl(const collective_call& call);
@@ -64,6 +66,9 @@ class clique {
     void tell_forwarded(const collective_call& call, const std::string& reason) { tell(call, "NCCL", reason); }
 
   private:
+    [[nodiscard]] int rank_of(const nccl::communicator* comm) const {
+        return static_cast<int>(std::ranges::find(ranks_, comm) - ranks_.begin());
+    }
     [[nodiscard]] matching joined(std::span<const collective_call> calls) const;
     [[nodiscard]] std::string refusal(std::span<const matched_call> calls);
     void tell(const collective_call& call, const std::string& path, const std::string& reason);
@@ -73,9 +78,8 @@ class clique {
     const std::unique_ptr<executor> runs_;
     const settings& chosen_;
     std::mutex guard_;
-    unanswered_sends unanswered_;
-    nccl::unique_id id_{};
-    std::atomic<unsigned> splits_{0};
+    given_transfers given_;
+    child_ids children_;
     std::atomic<bool> closed_{false};
     std::mutex told_guard_;
     std::set<std::string> told_;

@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <exception>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "derived_ids.hpp"
 #include "entry_table.hpp"
 #include "executor.hpp"
 #include "interposer.hpp"
@@ -211,11 +213,30 @@ result ncclCommInitRankConfig(communicator** comm, int ranks, unique_id id, int 
                                    [&] { return below::ncclCommInitRankConfig(comm, ranks, id, rank, options); });
     });
 }
+result ncclCommInitRankScalable(communicator** comm, int ranks, int rank, int id_count, unique_id* ids,
+                                config* options) {
+    return guarded([&] {
+        const auto to_nccl = [&] { return below::ncclCommInitRankScalable(comm, ranks, rank, id_count, ids, options); };
+        if (ids == nullptr || id_count < 1 || id_count > ranks) { return to_nccl(); } // which says what is wrong
+        const unique_id all = id_of_several(std::span(ids, static_cast<unsigned>(id_count)));
+        return program().init_rank(comm, ranks, all, rank, is_blocking(options), to_nccl);
+    });
+}
 
 result ncclCommSplit(communicator* comm, int color, int key, communicator** created, config* options) {
     return guarded([&] {
         return program().split(comm, color, created, is_blocking(options),
                                [&] { return below::ncclCommSplit(comm, color, key, created, options); });
+    });
+}
+
+result ncclCommShrink(communicator* comm, int* excluded, int count, communicator** created, config* options,
+                      int flags) {
+    return guarded([&] {
+        const std::span<const int> without(excluded,
+                                           excluded == nullptr || count < 0 ? 0 : static_cast<unsigned>(count));
+        return program().shrink(comm, without, (flags & shrink_abort) != 0, created, is_blocking(options),
+                                [&] { return below::ncclCommShrink(comm, excluded, count, created, options, flags); });
     });
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "agreement.hpp"
+#include "derived_ids.hpp"
 #include "log.hpp"
 
 namespace blink::preload {
@@ -149,7 +150,7 @@ nccl::result interposer::outermost_end(const forward& to_nccl, bool simulated) {
 }
 
 nccl::result interposer::init_all(nccl::communicator** comms, int count, const forward& to_nccl) {
-    return promise({comms, count, all_ranks, {}}, to_nccl);
+    return promise({comms, count, all_ranks, {}, true}, to_nccl);
 }
 
 nccl::result interposer::init_rank(nccl::communicator** comm, int ranks, const nccl::unique_id& id, int rank,
@@ -161,10 +162,26 @@ nccl::result interposer::init_rank(nccl::communicator** comm, int ranks, const n
 nccl::result interposer::split(nccl::communicator* comm, int color, nccl::communicator** created, bool blocking,
                                const forward& to_nccl) {
     const std::shared_ptr<clique> parent = known_.find(comm);
-    if (parent == nullptr || parent->is_whole()) { return to_nccl(); }
-    const nccl::unique_id id = parent->next_split(color); // counted on all ranks, whatever becomes of it
+    if (parent == nullptr) { return to_nccl(); }
+    return promise_child(*parent, parent->children().of_split(comm, color), created, blocking, to_nccl);
+}
+
+nccl::result interposer::shrink(nccl::communicator* comm, std::span<const int> excluded, bool aborts,
+                                nccl::communicator** created, bool blocking, const forward& to_nccl) {
+    const std::shared_ptr<clique> parent = known_.find(comm);
+    if (parent == nullptr || excluded.empty()) { return to_nccl(); }
+    if (aborts) {
+        if (current().depth > 0) { leave_to_nccl(parent); }
+        parent->abort();
+    }
+    const nccl::unique_id id = parent->children().of_shrink(comm, {excluded.begin(), excluded.end()});
+    return promise_child(*parent, id, created, blocking, to_nccl);
+}
+
+nccl::result interposer::promise_child(const clique& parent, const nccl::unique_id& id, nccl::communicator** created,
+                                       bool blocking, const forward& to_nccl) {
     if (!blocking || created == nullptr) { return to_nccl(); }
-    return promise({created, unknown, 0, id}, to_nccl);
+    return promise({created, unknown, 0, id, parent.is_whole()}, to_nccl);
 }
 
 nccl::result interposer::promise(const promised& p, const forward& to_nccl) {
@@ -198,7 +215,7 @@ void interposer::adopt(std::vector<promised> promises) {
         }
         // A single rank has nothing to say to others; with Blink switched off nothing needs to be known.
         if (p.ranks < 2 || std::ranges::find(chosen_.disabled, false) == chosen_.disabled.end()) { continue; }
-        if (came == p.ranks || make_for_process_ == nullptr || chosen_.several_machines) {
+        if (came == p.ranks || p.is_here || make_for_process_ == nullptr || chosen_.several_machines) {
             adopt_here(p);
         } else if (promises.size() == 1) {
             adopt_process(p);
@@ -225,7 +242,7 @@ void interposer::adopt_here(const promised& p) {
         }
         if (devices.empty() || std::set<int>(devices.begin(), devices.end()).size() != devices.size()) { return; }
         const std::size_t size = ranks.size();
-        known_.add(std::make_shared<clique>(std::move(ranks), size, make_(devices, chosen_), chosen_));
+        known_.add(std::make_shared<clique>(std::move(ranks), size, make_(devices, chosen_), chosen_, new_id_here()));
     } catch (const std::exception& e) { log::problem(std::string("a communicator is left to NCCL: ") + e.what()); }
 }
 
@@ -234,8 +251,7 @@ void interposer::adopt_process(const promised& p) {
         process_place at{p.rank, p.ranks, 0, rendezvous_address(p.id, chosen_)};
         if (*p.where == nullptr || beneath_.device(*p.where, &at.device) != nccl::success) { return; }
         const auto c = std::make_shared<clique>(std::vector{*p.where}, static_cast<std::size_t>(p.ranks),
-                                                agree(at, chosen_, make_for_process_), chosen_);
-        c->set_id(p.id);
+                                                agree(at, chosen_, make_for_process_), chosen_, p.id);
         known_.add(c);
     } catch (const std::exception& e) {
         log::info("rank " + std::to_string(p.rank) + " of a communicator of " + std::to_string(p.ranks) +

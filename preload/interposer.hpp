@@ -61,6 +61,11 @@ class interposer {
     nccl::result split(nccl::communicator* comm, int color, nccl::communicator** created, bool blocking,
                        const forward& to_nccl);
 
+    /// A new communicator of the ranks of `comm` without those in `excluded`, which do not call.
+    /// @param aborts what runs on `comm` ends first, and nothing runs on it any more
+    nccl::result shrink(nccl::communicator* comm, std::span<const int> excluded, bool aborts,
+                        nccl::communicator** created, bool blocking, const forward& to_nccl);
+
     /// How a communicator ends.
     enum class ending : unsigned char { finalize, destroy, revoke, abort };
     nccl::result end(nccl::communicator* comm, ending how, const forward& to_nccl);
@@ -74,9 +79,10 @@ class interposer {
     /// A communicator that NCCL promises for the end of the group.
     struct promised {
         nccl::communicator** where;
-        int ranks; ///< `unknown` of a split, until it is made
+        int ranks; ///< `unknown` of a child, until it is made
         int rank;  ///< of one; `all_ranks` where `where` is an array
         nccl::unique_id id;
+        bool is_here = false; ///< none of its ranks can be in another process
     };
     static constexpr int all_ranks = -1;
     static constexpr int unknown = -1;
@@ -98,6 +104,8 @@ class interposer {
     /// Keeps the reason of a failure for `last_error`.
     nccl::result noted(nccl::result status, const std::string& why);
     nccl::result promise(const promised& p, const forward& to_nccl);
+    nccl::result promise_child(const clique& parent, const nccl::unique_id& id, nccl::communicator** created,
+                               bool blocking, const forward& to_nccl);
     void adopt(std::vector<promised> promises);
     void dismiss(const std::vector<promised>& promises);
     void adopt_here(const promised& p);

@@ -19,24 +19,34 @@
 namespace blink::preload {
 
 /// Sends and receives that NCCL was given, by (source, destination). NCCL joins them across groups, so Blink may join
-/// those of a group only where NCCL has none that waits for its other end. May be used from any thread.
-class unanswered_sends {
+/// those of a group only where NCCL has none that waits for its other end. NCCL opens a way at the first send or
+/// receive on it and waits for both ends then; later sends do not wait for their receives. So that this is the same
+/// under Blink, NCCL has to have opened a way before Blink takes calls on it. May be used from any thread.
+class given_transfers {
   public:
     void note(const collective_call& call, int rank) {
         const std::lock_guard lock(guard_);
-        const auto at =
-            surplus_.try_emplace(call.receives ? std::pair{call.root, rank} : std::pair{rank, call.root}).first;
-        at->second += call.receives ? -1 : 1;
-        if (at->second == 0) { surplus_.erase(at); }
+        long& surplus = surplus_[way_of(call, rank)];
+        surplus += call.receives ? -1 : 1;
     }
-    [[nodiscard]] bool any() const {
+    /// Whether a send or a receive waits for its other end.
+    [[nodiscard]] bool any_waits() const {
         const std::lock_guard lock(guard_);
-        return !surplus_.empty();
+        return std::ranges::any_of(surplus_, [](const auto& way) { return way.second != 0; });
+    }
+    /// Whether the way of a call is open. A rank needs none to itself.
+    [[nodiscard]] bool is_open(const collective_call& call, int rank) const {
+        const std::lock_guard lock(guard_);
+        return call.root == rank || surplus_.contains(way_of(call, rank));
     }
 
   private:
+    static std::pair<int, int> way_of(const collective_call& call, int rank) {
+        return call.receives ? std::pair{call.root, rank} : std::pair{rank, call.root};
+    }
+
     mutable std::mutex guard_;
-    std::map<std::pair<int, int>, long> surplus_; ///< sends less receives; not 0
+    std::map<std::pair<int, int>, long> surplus_; ///< sends less receives, of each way that is open
 };
 
 /// Joins the sends and receives that one thread made in one group on communicators of one set of ranks into one call;

@@ -56,6 +56,9 @@ struct config {
 };
 inline constexpr int undefined = -2147483647 - 1;
 
+/// Of `ncclCommShrink`: what runs on the parent is aborted first.
+inline constexpr int shrink_abort = 1;
+
 struct team {
     int ranks;
     int rank;

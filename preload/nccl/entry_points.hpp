@@ -50,8 +50,14 @@
     X(result, ncclCommInitRank, (communicator * *comm, int ranks, unique_id id, int rank), (comm, ranks, id, rank))    \
     X(result, ncclCommInitRankConfig, (communicator * *comm, int ranks, unique_id id, int rank, config* options),      \
       (comm, ranks, id, rank, options))                                                                                \
+    X(result, ncclCommInitRankScalable,                                                                                \
+      (communicator * *comm, int ranks, int rank, int id_count, unique_id* ids, config* options),                      \
+      (comm, ranks, rank, id_count, ids, options))                                                                     \
     X(result, ncclCommSplit, (communicator * comm, int color, int key, communicator** created, config* options),       \
       (comm, color, key, created, options))                                                                            \
+    X(result, ncclCommShrink,                                                                                          \
+      (communicator * comm, int* excluded, int count, communicator** created, config* options, int flags),             \
+      (comm, excluded, count, created, options, flags))                                                                \
     X(result, ncclCommFinalize, (communicator * comm), (comm))                                                         \
     X(result, ncclCommDestroy, (communicator * comm), (comm))                                                          \
     X(result, ncclCommAbort, (communicator * comm), (comm))                                                            \
@@ -66,12 +72,6 @@
     X(result, ncclGetUniqueId, (unique_id * id), (id))                                                                 \
     X(result, ncclMemAlloc, (void** memory, std::size_t bytes), (memory, bytes))                                       \
     X(result, ncclMemFree, (void* memory), (memory))                                                                   \
-    X(result, ncclCommInitRankScalable,                                                                                \
-      (communicator * *comm, int ranks, int rank, int id_count, unique_id* ids, config* options),                      \
-      (comm, ranks, rank, id_count, ids, options))                                                                     \
-    X(result, ncclCommShrink,                                                                                          \
-      (communicator * comm, int* excluded, int count, communicator** created, config* options, int flags),             \
-      (comm, excluded, count, created, options, flags))                                                                \
     X(result, ncclCommCount, (communicator * comm, int* count), (comm, count))                                         \
     X(result, ncclCommCuDevice, (communicator * comm, int* device), (comm, device))                                    \
     X(result, ncclCommUserRank, (communicator * comm, int* rank), (comm, rank))                                        \

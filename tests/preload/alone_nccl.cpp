@@ -55,6 +55,19 @@ result ncclCommInitRank(communicator** comm, int ranks, unique_id, int rank) {
 result ncclCommInitRankConfig(communicator** comm, int ranks, unique_id id, int rank, config*) {
     return ncclCommInitRank(comm, ranks, id, rank);
 }
+result ncclCommInitRankScalable(communicator** comm, int ranks, int rank, int, unique_id* ids, config*) {
+    return ncclCommInitRank(comm, ranks, ids[0], rank);
+}
+/// Ranks cannot tell each other their colors here: all have to give the same, or none, and keep their order.
+result ncclCommSplit(communicator* comm, int color, int, communicator** created, config*) {
+    *created = color < 0 ? nullptr : new communicator{*comm};
+    return success;
+}
+result ncclCommShrink(communicator* comm, int* excluded, int count, communicator** created, config*, int) {
+    const auto before = std::count_if(excluded, excluded + count, [&](int r) { return r < comm->rank; });
+    *created = new communicator{comm->rank - static_cast<int>(before), comm->ranks - count, comm->device};
+    return success;
+}
 result ncclCommFinalize(communicator*) { return success; }
 result ncclCommDestroy(communicator* comm) {
     delete comm;

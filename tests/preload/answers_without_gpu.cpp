@@ -20,6 +20,11 @@ void ask_for_communicators(const unique_id& id) {
     show("init rank of none", ncclCommInitRank(&one, 0, id, 0));
     show("init rank beyond the last", ncclCommInitRank(&one, 2, id, 5));
     show("init rank config", ncclCommInitRankConfig(&one, 1, id, 0, nullptr));
+    unique_id ids[2] = {id, id};
+    show("init rank of several ids", ncclCommInitRankScalable(&one, 2, 0, 2, ids, nullptr));
+    show("init rank of several ids without a place", ncclCommInitRankScalable(nullptr, 1, 0, 1, ids, nullptr));
+    show("init rank of no ids", ncclCommInitRankScalable(&one, 1, 0, 0, ids, nullptr));
+    show("init rank of more ids than ranks", ncclCommInitRankScalable(&one, 1, 0, 2, ids, nullptr));
     show("init all", ncclCommInitAll(two, 2, nullptr));
     show("init all without a place", ncclCommInitAll(nullptr, 2, nullptr));
     show("init all of fewer than none", ncclCommInitAll(two, -1, nullptr));

@@ -56,6 +56,14 @@ void call_with_memory() {
     show(ncclCommInitAll(comms, 1, number));
     show(ncclCommInitRank(comms, 1, id, 0));
     show(ncclCommInitRankConfig(comms, 1, id, 0, options));
+    auto* const ids = reinterpret_cast<unique_id*>(comms + 64);
+    ids[0] = ids[1] = id;
+    show(ncclCommInitRankScalable(comms, 2, 1, 2, ids, options));
+    show(ncclCommInitRankScalable(comms, 1, 0, 2, ids, nullptr)); // more ids than ranks
+    show(ncclCommInitRankScalable(comms, 1, 0, 1, nullptr, options));
+    show(ncclCommSplit(reinterpret_cast<communicator*>(0x4567), 5, 6, comms, options));
+    show(ncclCommShrink(reinterpret_cast<communicator*>(0x4567), number, 1, comms, options, shrink_abort));
+    show(ncclCommShrink(reinterpret_cast<communicator*>(0x4567), nullptr, -1, nullptr, nullptr, 0));
     auto* const op = reinterpret_cast<operation*>(comms + 12);
     show(ncclRedOpCreatePreMulSum(op, number, float32, scalar_host_immediate, comms[0]));
     show(ncclRedOpCreatePreMulSum(op, number, float64, scalar_device, comms[0]));

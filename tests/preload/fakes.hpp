@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -74,15 +75,17 @@ class fake_nccl final : public nccl_beneath {
         return nccl::success;
     }
 
-    nccl::result place(nccl::communicator*, int* ranks, int* rank) override {
-        *ranks = placed_ranks;
-        *rank = placed_rank;
+    nccl::result place(nccl::communicator* c, int* ranks, int* rank) override {
+        const auto at = places.find(c);
+        *ranks = at == places.end() ? placed_ranks : at->second.first;
+        *rank = at == places.end() ? placed_rank : at->second.second;
         return nccl::success;
     }
 
     static constexpr std::size_t refused_count = 666;
-    int placed_ranks = 0; ///< of every communicator
+    int placed_ranks = 0; ///< of every communicator that `places` does not have
     int placed_rank = 0;
+    std::map<nccl::communicator*, std::pair<int, int>> places{}; ///< ranks, and which of them it is
     nccl::result end_answer = nccl::success;
     bool same_device = false;
 };

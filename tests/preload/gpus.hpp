@@ -1,38 +1,24 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// All GPUs of a process as ranks of NCCL communicators, their buffers, and what a test program says of them.
+/// All GPUs of a process as ranks of NCCL communicators, and their buffers.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
-#include <string>
 #include <vector>
 
+#include "cases.hpp"
 #include "nccl_calls.hpp"
 #include "values.hpp"
 
 namespace preload_test {
 
-inline int failures = 0;
-
-inline void check(const char* what, int status) {
-    if (status == 0) { return; }
-    std::printf("%s: status %d (%s)\n", what, status, ncclGetLastError(nullptr));
-    std::exit(1);
-}
-
-inline void tell(const std::string& name, bool right) {
-    std::printf("%s  %s\n", right ? "ok  " : "FAIL", name.c_str());
-    failures += right ? 0 : 1;
-}
-
 /// All GPUs, a communicator and a stream each.
 struct machine {
     explicit machine(int gpus) : comms(static_cast<std::size_t>(gpus)), streams(comms.size()) {
+        const time_limit within("new communicators", std::chrono::seconds(60));
         check("ncclCommInitAll", ncclCommInitAll(comms.data(), gpus, nullptr));
         for (std::size_t r = 0; r < streams.size(); ++r) {
             check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
@@ -56,6 +42,7 @@ struct machine {
         }
     }
     void destroy() {
+        const time_limit within("the end of communicators");
         for (communicator* c : comms) { check("ncclCommDestroy", ncclCommDestroy(c)); }
         comms.clear();
     }

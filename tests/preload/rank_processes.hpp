@@ -10,11 +10,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
+#include "cases.hpp"
 #include "nccl_calls.hpp"
 #include "values.hpp"
 
@@ -23,23 +23,6 @@ namespace preload_test {
 inline constexpr int no_gpu = 77;
 inline constexpr unsigned char poison = 0x5a;
 inline constexpr std::size_t largest = 100003;
-
-inline int own_rank = 0;
-inline int failures = 0;
-
-inline void check(const char* what, int status) {
-    if (status == 0) { return; }
-    std::fprintf(stderr, "rank %d: %s: status %d (%s)\n", own_rank, what, status, ncclGetLastError(nullptr));
-    std::_Exit(1);
-}
-
-inline void tell(const std::string& name, bool right) {
-    failures += right ? 0 : 1;
-    if (!right || own_rank == 0) {
-        std::printf("%s  rank %d: %s\n", right ? "ok  " : "FAIL", own_rank, name.c_str());
-        std::fflush(stdout);
-    }
-}
 
 /// One rank: its communicator, stream and buffers, which are large enough for every case.
 struct rank_state {
@@ -98,6 +81,7 @@ inline int in_processes(int ranks, const std::function<int(int, const rank_ids&)
             continue;
         }
         own_rank = r;
+        case_limit = std::chrono::seconds(120); // ranks on one GPU take turns
         rank_ids ids;
         if (r == 0) {
             for (unique_id& id : ids) { check("ncclGetUniqueId", ncclGetUniqueId(&id)); }

@@ -41,9 +41,6 @@ BLINK_SAME(ncclGetVersion)
 BLINK_SAME(ncclGetUniqueId)
 BLINK_SAME(ncclMemAlloc)
 BLINK_SAME(ncclMemFree)
-BLINK_SAME(ncclCommInitRankScalable)
-BLINK_SAME(ncclCommSplit)
-BLINK_SAME(ncclCommShrink)
 BLINK_SAME(ncclCommCount)
 BLINK_SAME(ncclCommCuDevice)
 BLINK_SAME(ncclCommUserRank)
@@ -51,11 +48,6 @@ BLINK_SAME(ncclCommRegister)
 BLINK_SAME(ncclCommDeregister)
 BLINK_SAME(ncclCommWindowRegister)
 BLINK_SAME(ncclCommWindowDeregister)
-BLINK_SAME(ncclSend)
-BLINK_SAME(ncclRecv)
-BLINK_SAME(ncclAlltoAll)
-BLINK_SAME(ncclGather)
-BLINK_SAME(ncclScatter)
 BLINK_SAME(ncclDevCommCreate)
 BLINK_SAME(ncclDevCommDestroy)
 BLINK_SAME(ncclLsaBarrierCreateRequirement)
@@ -72,7 +64,7 @@ BLINK_SAME_AS(ncclTeamRankToLsa, static_cast<int (*)(ncclComm_t, ncclTeam_t, int
 static_assert(sizeof(abi::unique_id) == sizeof(ncclUniqueId) && sizeof(abi::team) == sizeof(ncclTeam_t));
 static_assert(offsetof(abi::config, size) == offsetof(ncclConfig_t, size) &&
               offsetof(abi::config, blocking) == offsetof(ncclConfig_t, blocking) &&
-              abi::undefined == NCCL_CONFIG_UNDEF_INT);
+              abi::undefined == NCCL_CONFIG_UNDEF_INT && abi::shrink_abort == NCCL_SHRINK_ABORT);
 static_assert(int{abi::success} == ncclSuccess && int{abi::unhandled_cuda_error} == ncclUnhandledCudaError &&
               int{abi::system_error} == ncclSystemError && int{abi::internal_error} == ncclInternalError &&
               int{abi::invalid_argument} == ncclInvalidArgument && int{abi::invalid_usage} == ncclInvalidUsage &&

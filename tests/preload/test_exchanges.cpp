@@ -26,6 +26,19 @@ collective_call end_of(bool receives, std::size_t peer, void* memory = nullptr) 
 void send(program& p, std::size_t from, std::size_t to, std::size_t count) { p.call(from, count, end_of(false, to)); }
 void receive(program& p, std::size_t to, std::size_t from, std::size_t count) { p.call(to, count, end_of(true, from)); }
 
+/// Lets NCCL have a first send from each rank to each other.
+void open_all(program& p) {
+    p.blink.group_start();
+    for (std::size_t from = 0; from < p.comms.size(); ++from) {
+        for (std::size_t to = 0; to < p.comms.size(); ++to) {
+            send(p, from, to, 1);
+            receive(p, to, from, 1);
+        }
+    }
+    CHECK(p.blink.group_end() == nccl::success);
+    CHECK(written().taken().front() == "nccl send_recv 1 on 0");
+}
+
 /// A tuning file of this test alone.
 struct file {
     explicit file(const std::string& text) : name("/tmp/blink-sizes-" + std::to_string(::getpid()) + ".json") {
@@ -41,6 +54,7 @@ struct file {
 
 TEST_CASE("a group that sends and receives between all ranks is one call of Blink's") {
     program p(2);
+    open_all(p);
     p.blink.group_start();
     send(p, 0, 1, 8);
     send(p, 1, 0, 4);
@@ -52,8 +66,40 @@ TEST_CASE("a group that sends and receives between all ranks is one call of Blin
     CHECK(written().taken() == lines{"blink send_recv 0 among 2, 8 B 0-1, 2 B 0-1, 4 B 1-0", "nccl end"});
 }
 
+TEST_CASE("the first send or receive on each way is NCCL's, which opens it then and waits for both ends") {
+    program p(3);
+    const auto ring = [&](std::size_t step) {
+        p.blink.group_start();
+        for (std::size_t r = 0; r < 3; ++r) {
+            send(p, r, (r + step) % 3, 8);
+            receive(p, (r + step) % 3, r, 8);
+        }
+        p.blink.group_end();
+        return written().taken().front().substr(0, 5);
+    };
+    CHECK(ring(0) == "blink"); // each to itself, which needs no way
+    CHECK(ring(1) == "nccl ");
+    CHECK(ring(1) == "blink");
+    CHECK(ring(2) == "nccl "); // the same pairs, the other way
+    CHECK(ring(2) == "blink");
+    // What NCCL refuses opens nothing.
+    program other(2);
+    send(other, 0, 1, fake_nccl::refused_count);
+    (void)written().taken();
+    other.blink.group_start();
+    send(other, 0, 1, 8);
+    receive(other, 1, 0, 8);
+    send(other, 1, 1, 8);
+    receive(other, 1, 1, 8);
+    send(other, 0, 0, 8);
+    receive(other, 0, 0, 8);
+    other.blink.group_end();
+    CHECK(written().taken().front() == "nccl send_recv 8 on 0");
+}
+
 TEST_CASE("sends whose receives are elsewhere go to NCCL, and the collectives beside them to Blink") {
     program p(2);
+    open_all(p);
     p.blink.group_start();
     p.call(0, 3);
     p.call(1, 3);
@@ -65,6 +111,7 @@ TEST_CASE("sends whose receives are elsewhere go to NCCL, and the collectives be
 
     SUBCASE("a rank that takes no part has no stream") {
         program three(3);
+        open_all(three);
         three.blink.group_start();
         send(three, 0, 1, 8);
         receive(three, 1, 0, 8);
@@ -81,6 +128,7 @@ TEST_CASE("sends whose receives are elsewhere go to NCCL, and the collectives be
 
 TEST_CASE("while NCCL has a send without its receive it gets all others, as it joins them across groups") {
     program p(2);
+    open_all(p);
     const auto both_ways = [&] {
         p.blink.group_start();
         send(p, 0, 1, 8);
@@ -110,6 +158,7 @@ TEST_CASE("several streams of a rank, and what BLINK_DISABLE names, are NCCL's")
     SUBCASE("streams") {}
     SUBCASE("disabled") { chosen.disabled[static_cast<std::size_t>(collective::send_recv)] = true; }
     program p(2, chosen);
+    open_all(p);
     p.blink.group_start();
     for (const std::size_t r : {0U, 1U}) {
         collective_call c = end_of(r == 1, 1 - r);
@@ -183,11 +232,14 @@ TEST_CASE("the tuning file says which sizes are NCCL's, by the bytes of the larg
     CHECK(one(31, {collective::allgather}) == "blink");
     CHECK(one(32, {collective::allgather}) == "nccl ");
     CHECK(one(1 << 20, {collective::reduce}) == "blink");
-    p.blink.group_start();
-    send(p, 0, 1, 9);
-    receive(p, 1, 0, 9);
-    p.blink.group_end();
-    CHECK(written().taken().front() == "nccl send_recv 9 on 0");
+    open_all(p);
+    for (const std::size_t bytes : {8U, 9U}) {
+        p.blink.group_start();
+        send(p, 0, 1, bytes);
+        receive(p, 1, 0, bytes);
+        p.blink.group_end();
+        CHECK(written().taken().front().substr(0, 5) == (bytes < 9 ? "blink" : "nccl "));
+    }
 }
 
 TEST_CASE("a tuning file that says nothing of NCCL, or something wrong") {

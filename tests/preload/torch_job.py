@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What one rank does in torch_runs.py: trains, and calls torch.distributed's collectives on GPU memory.
 
-    torch_job.py BACKEND FILE.json SECONDS PART...
+    torch_job.py BACKEND [at-once]
 
-RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT are torchrun's. Ranks may share a GPU. Rank 0 writes what came
-out, after each part. After SECONDS each rank tells where it stands, for a log, and ends.
+RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT are torchrun's. Ranks may share a GPU. What a rank does it is told on
+its standard input, and answers on its standard output; see torch_ranks.py. at-once: the first communicator is made at the
+start, and later ones by ncclCommSplit. A rank that takes too long tells where it stands, for a log, and ends.
 """
 import faulthandler
 import json
 import os
 import sys
 import time
+import traceback
 
 import torch
 import torch.distributed as dist
@@ -115,7 +117,7 @@ def exchanges():
     return {"wrong": WRONG[:]}
 
 
-def communicators(times=100, seconds=25):
+def communicators(times=100, seconds=15):
     """Made, used once and destroyed, until there are enough or rank 0 has no time left."""
     start, before = time.monotonic(), 0
     for i in range(times):
@@ -150,7 +152,15 @@ def lost_rank():
         return {"told": " ".join(str(e).split()), "seconds": time.monotonic() - start}
 
 
+def hello():
+    """The first call, which makes the first communicator."""
+    total = torch.full((5,), RANK + 1.0, device=DEVICE)
+    dist.all_reduce(total)
+    return {"sum": total.tolist()}
+
+
 PARTS = {
+    "first call": hello,
     "collectives": collectives,
     "exchanges": exchanges,
     "convolutions float32": lambda: {"losses": train(convolutions, torch.float32, data_parallel)},
@@ -168,24 +178,37 @@ PARTS = {
 }
 
 
+def work(answers):
+    """Does what it is told, until there is nothing more; whether the others may be gone."""
+    for line in sys.stdin:
+        told = json.loads(line)
+        faulthandler.dump_traceback_later(told["limit"], exit=True)
+        answer = PARTS[told["part"]]()
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(answer), file=answers, flush=True)
+        if told["part"] == "lost rank":
+            return True
+    return False
+
+
 def main():
-    backend, file, limit, parts = sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4:]
-    faulthandler.dump_traceback_later(limit, exit=True)
+    # Libraries print on the standard output as they please.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     if DEVICE.type == "cuda":
         torch.cuda.set_device(DEVICE)
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    # A group that knows its device at once makes its first communicator at once, and later ones by ncclCommSplit.
-    dist.init_process_group(backend, device_id=DEVICE if "split communicators" in parts else None)
-    results = {}
-    for part in parts:
-        start = time.monotonic()
-        results[part] = PARTS[part]()
-        results[part]["took"] = time.monotonic() - start
-        if RANK == 0:
-            with open(file, "w", encoding="utf-8") as f:
-                json.dump(results, f)
-    if "lost rank" in parts:
+    try:
+        dist.init_process_group(sys.argv[1], device_id=DEVICE if "at-once" in sys.argv[2:] else None)
+        print("{}", file=answers, flush=True)
+        alone = work(answers)
+    except Exception as e: # pylint: disable=broad-exception-caught
+        traceback.print_exc()
+        print(json.dumps({"error": " ".join(f"{type(e).__name__}: {e}".split())[:300]}), file=answers, flush=True)
+        sys.stderr.flush()
+        os._exit(1) # the others may wait for this rank for ever, and it for them
+    if alone:
         os._exit(0) # there is nobody left to say goodbye to
     wait()
     dist.destroy_process_group()

@@ -2,98 +2,170 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs PyTorch programs under libblink.so and compares them with the same programs without it.
 
-    torch_runs.py [--limit SECONDS] LIBBLINK ALONE_NCCL [FOLDER FOR LOGS]
+    torch_runs.py [--case TEXT]... [--limit SECONDS] [--total SECONDS] [--list] LIBBLINK ALONE_NCCL [FOLDER FOR LOGS]
 
 Two ranks. With two GPUs the peer is NCCL, and so is what lies beneath Blink. On one GPU the ranks share it, which NCCL
 refuses: ALONE_NCCL stands in for it, and the peer is gloo. Sums of two numbers have the same bits in any order, so losses
-have to be the peer's to the last bit. Each of the two runs ends after --limit. Status 77 where there is no PyTorch or no GPU.
+have to be the peer's to the last bit. Each case says when it begins and ends; one that is not done within --limit fails,
+and the next one goes on with new ranks. The first cases cost the least. After --total seconds those that remain fail
+unrun. --case: only cases with TEXT in their names; --rehearse: both runs are gloo's on the CPU, which tries this program.
+Status 77 where there is no PyTorch or no GPU.
 """
 import argparse
-import json
 import os
 import pathlib
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 
+from torch_ranks import Ranks
+
 JOB = pathlib.Path(__file__).with_name("torch_job.py")
-TRAINED = ("convolutions float32", "convolutions bfloat16", "transformer float32", "transformer bfloat16")
-SPLIT = {"tensor parallel float32": 1e-5, "tensor parallel bfloat16": 0.05}
+SERVED = ("allreduce", "broadcast", "reduce", "allgather", "reduce_scatter")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def run(name, folder, backend, parts, extra, limit):
-    """What rank 0 wrote, and how the ranks ended."""
-    file, port = folder / f"{name}.json", free_port()
-    file.unlink(missing_ok=True)
-    ranks = []
-    for rank in range(2):
-        env = {**os.environ, **extra, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2",
-               "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-        with open(folder / f"{name}.rank{rank}.log", "w", encoding="utf-8") as log:
-            ranks.append(subprocess.Popen([sys.executable, JOB, backend, file, str(limit), *parts], env=env, stdout=log,
-                                          stderr=log))
-    end, statuses = time.monotonic() + limit + 10, []
-    for process in ranks:
-        try:
-            statuses.append(process.wait(max(1, end - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            statuses.append("too slow")
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}, statuses
-
-
-class Verdicts:
-    def __init__(self):
-        self.failed = 0
-
-    def tell(self, name, right, text=""):
-        self.failed += not right
-        print(f"{'ok  ' if right else 'FAIL'}  {name}{': ' if text else ''}{text}", flush=True)
+def job(backend, *more):
+    return [sys.executable, str(JOB), backend, *more]
 
 
 def furthest(a, b):
     return max((abs(x - y) / max(abs(y), 1e-6) for x, y in zip(a, b)), default=0.0)
 
 
-def tell_names(say, name, part):
-    wrong = part.get("wrong", ["did not end"])
-    say.tell(name, not wrong, ", ".join(wrong[:4]))
+# What a case makes of the answers of both runs: whether they are right, and a text.
+def right_sum(mine, _peer):
+    return mine["sum"] == [3.0] * 5, ""
 
 
-def compare(say, blink, peer, who):
-    for part in TRAINED:
-        mine, theirs = blink.get(part, {}).get("losses", []), peer.get(part, {}).get("losses", [])
-        say.tell(f"50 steps of {part}, to the bit as {who}'s", len(mine) == 50 and mine == theirs and sum(mine[-5:]) < sum(mine[:5]),
-                 f"loss {mine[0]:.4f} to {mine[-1]:.4f}, furthest from {who}'s by {furthest(mine, theirs):.2g} of it"
-                 if mine and theirs else "did not end")
-    shards, theirs = blink.get("shards", {}), peer.get("shards", {}).get("sharded")
-    far = furthest(shards.get("sharded", []), shards.get("whole", []))
-    say.tell("20 steps with sharded weights", bool(shards) and far < 1e-3 and theirs in (None, shards["sharded"]),
-             f"furthest from whole ones by {far:.2g} of the loss")
-    step = blink.get("captured step", {"largest difference": 1.0, "largest weight": 0.0})
-    theirs = peer.get("captured step", {}).get("sum of weights")
-    say.tell("30 replays of a captured training step",
-             step["largest difference"] <= 1e-6 * step["largest weight"] and theirs in (None, step["sum of weights"]),
-             f"weights differ from those of single calls by {step['largest difference']:.2g} at most")
-    for part, most in SPLIT.items():
-        mine, theirs = blink.get(part), peer.get(part, {}).get("sum")
-        say.tell(f"{part} inference",
-                 mine is not None and mine["furthest"] < most and mine["graph differs"] == 0 and theirs in (None, mine["sum"]),
-                 f"{mine['furthest']:.2g} from the whole model, graph {mine['graph differs']:.2g} from calls, sum {mine['sum']:.6f}"
-                 f", {who}'s {theirs}" if mine else "did not end")
+def no_names(mine, _peer):
+    return not mine["wrong"], ", ".join(mine["wrong"][:4])
+
+
+def same_losses(mine, peer):
+    losses, theirs = mine["losses"], peer.get("losses", [])
+    return (len(losses) == 50 and losses == theirs and sum(losses[-5:]) < sum(losses[:5]),
+            f"loss {losses[0]:.4f} to {losses[-1]:.4f}, furthest from the peer's by {furthest(losses, theirs):.2g} of it")
+
+
+def same_shards(mine, peer):
+    far = furthest(mine["sharded"], mine["whole"])
+    return (len(mine["sharded"]) == 20 and far < 1e-3 and peer.get("sharded") in (None, mine["sharded"]),
+            f"furthest from whole ones by {far:.2g} of the loss")
+
+
+def same_weights(mine, peer):
+    far = mine["largest difference"]
+    return (far <= 1e-6 * mine["largest weight"] and peer.get("sum of weights") in (None, mine["sum of weights"]),
+            f"weights differ from those of single calls by {far:.2g} at most")
+
+
+def same_outputs(most):
+    def judge(mine, peer):
+        return (mine["furthest"] < most and mine["graph differs"] == 0 and peer.get("sum") in (None, mine["sum"]),
+                f"{mine['furthest']:.2g} from the whole model, graph {mine['graph differs']:.2g} from calls, sum "
+                f"{mine['sum']:.6f}, the peer's {peer.get('sum')}")
+    return judge
+
+
+def step_times(mine, peer):
+    return True, "; ".join(f"buckets of {b}: {ms:.3f} ms, the peer {peer[b]:.3f} ms" for b, ms in mine.items() if b in peer and b != "took")
+
+
+def enough_communicators(mine, _peer):
+    return mine.get("made", 0) >= 12 and mine["lost MiB"] < 64, str(mine)
+
+
+def told_of_rank_1(mine, _peer):
+    return "rank 1" in mine["told"] and mine["seconds"] < 20, str(mine)
+
+
+ALWAYS, NCCL, NEVER = "both", "where the peer is NCCL", "Blink alone"
+# Name, what torch_job.py calls it, whether the peer runs it too, and the judge; the cheapest come first.
+CASES = (
+    ("the first call", "first call", ALWAYS, right_sum),
+    ("tensor parallel float32 inference", "tensor parallel float32", NCCL, same_outputs(1e-5)),
+    ("tensor parallel bfloat16 inference", "tensor parallel bfloat16", NCCL, same_outputs(0.05)),
+    ("30 replays of a captured training step", "captured step", NCCL, same_weights),
+    ("50 steps of transformer float32, to the bit", "transformer float32", ALWAYS, same_losses),
+    ("50 steps of transformer bfloat16, to the bit", "transformer bfloat16", ALWAYS, same_losses),
+    ("20 steps with sharded weights", "shards", NCCL, same_shards),
+    ("50 steps of convolutions float32, to the bit", "convolutions float32", ALWAYS, same_losses),
+    ("50 steps of convolutions bfloat16, to the bit", "convolutions bfloat16", ALWAYS, same_losses),
+    ("step times", "step times", ALWAYS, step_times),
+    ("all that sends and receives", "exchanges", NEVER, no_names),
+    ("every collective of torch.distributed that reduces or copies", "collectives", NEVER, no_names),
+    ("60 communicators, or as many as 15 s allow", "communicators", NEVER, enough_communicators),
+    ("30 communicators that are split off, or as many as 15 s allow", "split communicators", NEVER, enough_communicators),
+    ("a rank that dies", "lost rank", NEVER, told_of_rank_1))
+
+
+class Runs:
+    """Both runs, and how much time is left."""
+
+    def __init__(self, given, gpus, folder):
+        under = {"LD_PRELOAD": str(given.libblink.resolve()), "BLINK_DEBUG": "info", "TORCH_NCCL_ASYNC_ERROR_HANDLING": "0"}
+        self.peer_is_nccl = gpus > 1 and not given.rehearse
+        if given.rehearse:
+            under = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        elif gpus < 2:
+            under["BLINK_NCCL_LIBRARY"] = str(given.alone.resolve())
+        without = under if given.rehearse else {}
+        common = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+        own = "gloo" if given.rehearse else "nccl"
+        self.limit, self.end, self.failed = given.limit, time.monotonic() + given.total, 0
+        self.blink = Ranks("blink", folder, job(own), {**common, **under})
+        self.split = Ranks("split", folder, job(own, *([] if given.rehearse else ["at-once"])), {**common, **under})
+        self.peer = Ranks("peer", folder, job("nccl" if self.peer_is_nccl else "gloo"), {**common, **without})
+        self.preloads = not given.rehearse
+
+    def tell(self, name, right, text=""):
+        self.failed += not right
+        print(f"{'ok  ' if right else 'FAIL'}  {name}{': ' if text else ''}{text}", flush=True)
+
+    def ask(self, ranks, part, survivors=None):
+        if self.end - time.monotonic() < 5:
+            return {"error": "no time is left for it", "took": 0.0}
+        ranks.until = self.end
+        return ranks.do(part, self.limit, survivors)
+
+    def attempt(self, name, part, by, judge):
+        print(f"...   {name}", flush=True)
+        ranks = self.split if part == "split communicators" else self.blink
+        mine = self.ask(ranks, part, 1 if part == "lost rank" else None)
+        peer = {}
+        if "error" not in mine and (by == ALWAYS or (by == NCCL and self.peer_is_nccl)):
+            peer = self.ask(self.peer, part)
+        took = f"{mine['took']:.1f} s" + (f", the peer {peer['took']:.1f} s" if peer else "")
+        for who, answer in (("with libblink.so", mine), ("without it", peer)):
+            if "error" in answer:
+                return self.tell(name, False, f"{who}: {answer['error']} ({took})")
+        try:
+            right, text = judge(mine, peer)
+        except (KeyError, IndexError) as e:
+            right, text = False, f"the answer lacks {e}"
+        return self.tell(name, right, f"{text} ({took})" if text else took)
+
+    def tell_paths(self, parts):
+        """Which of the calls the library says to have been Blink's."""
+        if not self.preloads:
+            return
+        log = self.blink.log_text()
+        wanted = SERVED if "collectives" in parts else ()
+        for kind in (*wanted, *(["alltoall"] if "exchanges" in parts else [])):
+            served = [line for line in log.splitlines() if line.startswith(f"blink: {kind} up to")]
+            self.tell(f"{kind} is Blink's", bool(served) and all("goes to Blink" in line for line in served),
+                      next((line for line in served if "goes to Blink" not in line), ""))
+        if "split communicators" in parts:
+            self.tell("the split ones are Blink's", self.split.log_text().count("processes goes to Blink") >= 12)
 
 
 def options():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--limit", type=float, default=300)
+    parser.add_argument("--case", action="append", default=[])
+    parser.add_argument("--limit", type=float, default=30)
+    parser.add_argument("--total", type=float, default=210)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--rehearse", action="store_true")
     parser.add_argument("libblink", type=pathlib.Path)
     parser.add_argument("alone", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path, nargs="?")
@@ -101,54 +173,39 @@ def options():
 
 
 def main():
+    given = options()
     try:
         import torch
     except ImportError:
         print("PyTorch is not installed: skipped")
         return 77
     gpus = torch.cuda.device_count()
-    if gpus == 0:
+    cases = [c for c in CASES if not given.case or any(text in c[0] for text in given.case)]
+    if given.rehearse or gpus < 2: # the stand-in has no sends, and no ranks to split off
+        cases = [c for c in cases if c[1] not in ("exchanges", "split communicators")]
+    if given.rehearse: # gloo tells in other words, and nothing is captured
+        cases = [c for c in cases if c[1] not in ("captured step", "lost rank", "communicators", "shards")]
+    if given.list:
+        print("\n".join(c[0] for c in cases))
+        return 0
+    if gpus == 0 and not given.rehearse:
         print("no GPU is visible: skipped")
         return 77
-    given = options()
     folder = given.folder or pathlib.Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    under = {"LD_PRELOAD": str(given.libblink.resolve()), "BLINK_DEBUG": "info", "TORCH_NCCL_ASYNC_ERROR_HANDLING": "0"}
-    peer_backend, who = "nccl", "NCCL"
-    parts = [*TRAINED, "shards", "captured step", *SPLIT, "exchanges", "step times", "communicators"]
-    if gpus < 2:
-        under["BLINK_NCCL_LIBRARY"] = str(given.alone.resolve())
-        peer_backend, who = "gloo", "gloo"
-        parts.remove("exchanges") # NCCL's, and there is none
-    say = Verdicts()
-    blink, ends = run("blink", folder, "nccl", ["collectives", *parts, "lost rank"], under, given.limit)
-    say.tell("the ranks end well", ends == [0, 0], str(ends))
-    log = (folder / "blink.rank0.log").read_text(encoding="utf-8", errors="replace")
-    for kind in ("allreduce", "broadcast", "reduce", "allgather", "reduce_scatter", *(["alltoall"] if gpus > 1 else [])):
-        served = [line for line in log.splitlines() if line.startswith(f"blink: {kind} up to")]
-        say.tell(f"{kind} is Blink's", bool(served) and all("goes to Blink" in line for line in served),
-                 next((line for line in served if "goes to Blink" not in line), ""))
-    peer_parts = [*TRAINED, "step times"] if who == "gloo" else parts
-    peer, _ = run("peer", folder, peer_backend, peer_parts, {}, given.limit)
-    tell_names(say, "every collective of torch.distributed that reduces or copies", blink.get("collectives", {}))
-    if "exchanges" in parts:
-        tell_names(say, "all that sends and receives", blink.get("exchanges", {}))
-    compare(say, blink, peer, who)
-    made = blink.get("communicators", {})
-    say.tell("100 communicators, or as many as 25 s allow", made.get("made", 0) >= 20 and made["lost MiB"] < 64,
-             f"{made}, {who} {peer.get('communicators')}")
-    split, _ = run("split", folder, "nccl", ["split communicators"], under, given.limit) if gpus > 1 else ({}, [])
-    if gpus > 1:
-        made = split.get("split communicators", {}).get("made", 0)
-        log = (folder / "split.rank0.log").read_text(encoding="utf-8", errors="replace")
-        say.tell("30 communicators that were split off", made == 30 and log.count("processes goes to Blink") >= 30, f"{made}")
-    told = blink.get("lost rank", {})
-    say.tell("a rank that dies", "rank 1" in told.get("told", "") and told["seconds"] < 20, str(told))
-    for bucket, milliseconds in blink.get("step times", {}).items():
-        if bucket != "took" and bucket in peer.get("step times", {}):
-            print(f"      step with buckets of {bucket}: {milliseconds:.3f} ms, {who} {peer['step times'][bucket]:.3f} ms")
-    print("      seconds: " + ", ".join(f"{part} {r['took']:.1f} ({peer.get(part, {}).get('took', 0):.1f})" for part, r in blink.items()))
-    return 1 if say.failed else 0
+    for old in folder.glob("*.rank*.log"):
+        old.unlink()
+    print(f"logs: {folder}", flush=True)
+    runs = Runs(given, gpus, folder)
+    for case in cases:
+        runs.attempt(*case)
+    for who, ranks in (("peer", runs.peer), ("split", runs.split), ("blink", runs.blink)):
+        if ranks.processes:
+            ends = ranks.end()
+            runs.tell(f"the {who} ranks end well", ends == [0, 0], str(ends))
+    runs.tell_paths([c[1] for c in cases])
+    print(f"{len(cases)} cases, {runs.failed} failed", flush=True)
+    return 1 if runs.failed else 0
 
 
 if __name__ == "__main__":

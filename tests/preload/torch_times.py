@@ -13,7 +13,8 @@ import statistics
 import sys
 import tempfile
 
-from torch_runs import run
+from torch_ranks import Ranks
+from torch_runs import job
 
 
 def main():
@@ -40,13 +41,15 @@ def main():
     taken = {way: [] for way in ways}
     for i in range(given.repeat):
         for way, variables in ways.items():
-            name = f"{way}-{i}"
-            out, ends = run(name, folder, "nccl", ["step times"], variables, given.limit)
-            log = (folder / f"{name}.rank0.log").read_text(encoding="utf-8", errors="replace")
-            if "step times" not in out or (variables and "allreduce up to" not in log) or "goes to NCCL" in log:
-                print(f"{way}: the ranks ended with {ends}, or calls went elsewhere; see {folder}")
+            ranks = Ranks(f"{way}-{i}", folder, job("nccl"), variables)
+            ranks.log().unlink(missing_ok=True)
+            out = ranks.do("step times", given.limit)
+            ranks.end()
+            log = ranks.log_text()
+            if "error" in out or (variables and "allreduce up to" not in log) or "goes to NCCL" in log:
+                print(f"{way}: {out.get('error', 'calls went elsewhere')}; see {folder}")
                 return 1
-            taken[way].append(out["step times"])
+            taken[way].append(out)
     print(f"{'buckets':10}" + "".join(f"{way:>34}" for way in ways))
     for bucket in taken["NCCL"][0]:
         if bucket != "took":
