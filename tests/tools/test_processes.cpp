@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/communicator/rendezvous.hpp>
+#include <blink/core/error.hpp>
 
 #include <doctest/doctest.h>
 
