@@ -15,6 +15,13 @@
 
 using namespace blink;
 
+TEST_CASE("the machine is the one that is named, and a DGX-1V for virtual ranks") {
+    const topology pair("pair", 2);
+    CHECK(machine_of({.machine = pair}) == pair);
+    CHECK(machine_of({.machine = pair, .virtual_ranks = 2}) == pair);
+    CHECK(machine_of({.virtual_ranks = 2}) == topology(dgx1v));
+}
+
 TEST_CASE("ranks have the GPUs of the machine, in order, unless others are named") {
     const placement all = place_ranks({}, 4, 8);
     CHECK(all.gpus == std::vector{0, 1, 2, 3});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/communicator/cuda_group.cuh>
+#include <blink/topology/machines.hpp>
 
 #include <memory>
 

@@ -22,8 +22,7 @@
 #include <blink/plan.hpp>
 #include <blink/schedule/relay_stops.hpp>
 #include <blink/schedule/verify.hpp>
-#include <blink/topology/machines.hpp>
-#include <blink/topology/probe.hpp>
+#include <blink/topology/topology.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -49,10 +48,7 @@ class cuda_group {
     /// All visible GPUs with the probed topology, unless `choices` says otherwise. With `virtual_ranks` = n, n ranks
     /// share each GPU and play the machine that `choices.machine` names (a DGX-1V where it names none).
     /// @throw cuda_error where no GPU is visible; usage_error where ranks, GPUs and machine do not fit together
-    explicit cuda_group(const group_options& choices = {})
-        : machine_(choices.machine             ? *choices.machine
-                   : choices.virtual_ranks > 0 ? topology(dgx1v)
-                                               : probe()) {
+    explicit cuda_group(const group_options& choices = {}) : machine_(machine_of(choices)) {
         const int visible = cuda::visible_gpus();
         if (visible == 0) { throw cuda_error("cuda_group: no GPU is visible to this process"); }
         where_ = place_ranks(choices, machine_.gpu_count(), visible);

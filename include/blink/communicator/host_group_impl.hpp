@@ -8,7 +8,7 @@
 #include <blink/core/error.hpp>
 #include <blink/execute/host/compile.hpp>
 #include <blink/plan.hpp>
-#include <blink/topology/machines.hpp>
+#include <blink/topology/machines/dgx1.hpp>
 
 #include <atomic>
 #include <chrono>

@@ -7,6 +7,7 @@
 #include <blink/communicator/options.hpp>
 #include <blink/core/config.hpp>
 #include <blink/schedule/schedule.hpp>
+#include <blink/topology/topology.hpp>
 
 #include <functional>
 #include <vector>
@@ -31,6 +32,9 @@ struct placement {
     /// @throw plan_error where this process does not see that device
     [[nodiscard]] BLINK_INLINE int relay_device(int gpu, int number) const;
 };
+
+/// The machine of a group: the one that is named; a DGX-1V for virtual ranks; else what this process finds.
+[[nodiscard]] BLINK_INLINE topology machine_of(const group_options& choices);
 
 /// Places the ranks of a group.
 /// @param machine_gpus how many GPUs the machine has

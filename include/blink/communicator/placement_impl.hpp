@@ -10,6 +10,9 @@
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
 #include <blink/schedule/schedule.hpp>
+#include <blink/topology/machines/dgx1.hpp>
+#include <blink/topology/probe.hpp>
+#include <blink/topology/topology.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -29,6 +32,11 @@ BLINK_INLINE int placement::relay_device(int gpu, int number) const {
                          ", which this process does not see");
     }
     return device;
+}
+
+BLINK_INLINE topology machine_of(const group_options& choices) {
+    if (choices.machine) { return *choices.machine; }
+    return choices.virtual_ranks > 0 ? topology(dgx1v) : probe();
 }
 
 BLINK_INLINE placement place_ranks(const group_options& choices, int machine_gpus, int visible) {

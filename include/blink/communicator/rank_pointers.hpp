@@ -10,9 +10,10 @@
 
 #include <concepts>
 #include <cstddef>
-#include <ranges>
+#include <iterator>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace blink {
@@ -25,8 +26,11 @@ template <class T>
 inline constexpr bool is_rank_buffers<rank_buffers<T>> = true;
 
 template <class Range>
+using iterator_of = decltype(std::begin(std::declval<const Range&>()));
+
+template <class Range>
 concept pointer_range =
-    std::ranges::forward_range<const Range> && std::is_pointer_v<std::ranges::range_value_t<const Range>>;
+    std::forward_iterator<iterator_of<Range>> && std::is_pointer_v<std::iter_value_t<iterator_of<Range>>>;
 
 template <class Buffers>
 struct pointee;
@@ -37,7 +41,7 @@ struct pointee<Buffers> {
 };
 template <pointer_range Buffers>
 struct pointee<Buffers> {
-    using type = std::remove_pointer_t<std::ranges::range_value_t<const Buffers>>;
+    using type = std::remove_pointer_t<std::iter_value_t<iterator_of<Buffers>>>;
 };
 
 } // namespace detail
