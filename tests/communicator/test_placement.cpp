@@ -52,10 +52,11 @@ TEST_CASE("a relay is the GPU of its number, a spare device, or shares one") {
     CHECK(spare.relay_device(7, 0) == 2);
     CHECK_THROWS_AS((void)spare.relay_device(7, 1), plan_error);
 
-    const placement shared = place_ranks({.machine = topology(dgx1v), .gpus = {1, 4}, .virtual_ranks = 1}, 8, 2);
+    // Two ranks on each of two devices, which take turns.
+    const placement shared = place_ranks({.machine = topology(dgx1v), .gpus = {1, 4, 5, 6}, .virtual_ranks = 2}, 8, 2);
     CHECK(shared.relay_device(7, 0) == 0);
-    CHECK(shared.relay_device(6, 1) == 1);
-    CHECK(shared.relay_device(5, 2) == 0);
+    CHECK(shared.relay_device(2, 1) == 1);
+    CHECK(shared.relay_device(3, 2) == 0);
 }
 
 TEST_CASE("places that do not fit are refused in words") {

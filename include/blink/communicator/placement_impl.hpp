@@ -24,9 +24,11 @@
 namespace blink {
 
 BLINK_INLINE int placement::relay_device(int gpu, int number) const {
+    std::vector<int> shared = devices; // each once; ranks of one device are neighbours
+    shared.erase(std::unique(shared.begin(), shared.end()), shared.end());
     const int device = relays == relay_devices::own     ? gpu
                        : relays == relay_devices::spare ? size() + number
-                                                        : devices[static_cast<std::size_t>(number) % devices.size()];
+                                                        : shared[static_cast<std::size_t>(number) % shared.size()];
     if (device >= visible) {
         throw plan_error("relay " + std::to_string(gpu) + " would be CUDA device " + std::to_string(device) +
                          ", which this process does not see");
