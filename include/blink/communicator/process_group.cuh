@@ -202,6 +202,13 @@ class communicator {
         windows_.remove(resources_, buffer);
     }
 
+    /// What is enqueued on `on` from here on follows all eager calls made so far, whatever streams they went to.
+    /// @throw cuda_error where the driver refuses
+    void follow_calls(cudaStream_t on) const {
+        const cuda::device_scope current(device());
+        order_.catch_up({device(), on}, stream());
+    }
+
     /// Waits for everything on this rank's GPU.
     /// @throw peer_lost_error, timeout_error, aborted_error or cuda_error for what went wrong, here or on another rank;
     ///        the communicator stays unusable then
@@ -259,7 +266,10 @@ class communicator {
         cuda::device_ranks here = resources_.here();
         here.stream = stream;
         const cuda::device_scope current(here.device);
-        order_.follow(stream, this->stream(), [&] { enqueue(here); });
+        order_.follow(here.place(), this->stream(), [&](cuda::launch_mark* mark) {
+            here.mark = mark;
+            enqueue(here);
+        });
     }
 
     /// Checks a call; before that compares it with the other ranks' where they do so.

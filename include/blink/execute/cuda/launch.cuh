@@ -49,6 +49,9 @@ struct device_ranks {
     int device = 0;
     cudaStream_t stream = nullptr;
     std::vector<int> ranks;
+    launch_mark* mark = nullptr; ///< to be recorded behind the call, see `launch_place`
+
+    [[nodiscard]] launch_place place() const { return {device, stream, mark}; }
 };
 
 /// What a group keeps for its ranks, and a plan's relays for theirs; one entry a participant where a vector stands.
@@ -117,7 +120,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        start_kernel(kernel, grid, block_threads, d.device, d.stream, call, form, op, machine);
+        start_kernel(kernel, grid, block_threads, d.place(), call, form, op, machine);
     }
 }
 

@@ -61,7 +61,7 @@ void launch_streams(const schedule& s, const call_shape& shape, const Form& form
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        start_kernel(stream_kernel<Straight, T, Op, Form>, grid, shape.threads, d.device, d.stream, call, form, op);
+        start_kernel(stream_kernel<Straight, T, Op, Form>, grid, shape.threads, d.place(), call, form, op);
     }
 }
 
