@@ -33,10 +33,10 @@ class call_order {
         cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
         check(cudaStreamIsCapturing(here.stream, &status), "cudaStreamIsCapturing");
         if (status != cudaStreamCaptureStatusNone) { return enqueue(nullptr); }
-        const unsigned long long id = id_of(here.stream);
+        const bool is_own = here.stream == own;
+        const unsigned long long id = is_own ? 0 : id_of(here.stream);
         if (last_ && *last_ != id) { catch_up(here, own); }
         // A stream of the user's may be gone by the next call, so it is marked at once.
-        const bool is_own = here.stream == own;
         done_.is_recorded = false;
         enqueue(is_own ? nullptr : &done_);
         last_ = id;
@@ -51,7 +51,7 @@ class call_order {
     }
 
   private:
-    /// A number that no other stream ever has, though its handle may come again.
+    /// A number above 0 that no other stream ever has, though its handle may come again.
     static unsigned long long id_of(cudaStream_t stream) {
         unsigned long long id = 0;
         check(cudaStreamGetId(stream, &id), "cudaStreamGetId");
@@ -59,7 +59,7 @@ class call_order {
     }
 
     launch_mark done_;
-    std::optional<unsigned long long> last_; ///< stream
+    std::optional<unsigned long long> last_; ///< stream; 0: the own one
     bool last_is_own_ = false;
 };
 

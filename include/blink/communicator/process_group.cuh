@@ -251,7 +251,7 @@ class communicator {
         std::vector<T*> out = outputs_of(choices, own_out);
         in_order(stream, [&](const cuda::device_ranks& here) {
             const std::span<const cuda::device_ranks> devices(&here, 1);
-            const bool straight = s.kind == collective::allreduce && all_reach_all();
+            const bool straight = s.kind == collective::allreduce && resources_.all_reach_all();
             const cuda::short_ways ways{s, entry.form, one_lane_, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
@@ -343,15 +343,6 @@ class communicator {
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
         resources_.met().claim(name_of(key), std::to_string(digest_of(entry.made.schedule)));
         return plans_.emplace(key, std::move(entry)).first->second;
-    }
-
-    [[nodiscard]] bool all_reach_all() const {
-        for (int from = 0; from < size(); ++from) {
-            for (int to = 0; to < size(); ++to) {
-                if (!resources_.reaches(from, to)) { return false; }
-            }
-        }
-        return true;
     }
 
     /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.

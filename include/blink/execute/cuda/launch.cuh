@@ -24,12 +24,11 @@
 
 namespace blink::cuda {
 
-/// Blocks of `kernel` that one multiprocessor holds at once, on the current device; asked of the driver once.
-[[nodiscard]] inline int resident_blocks(const void* kernel) {
+/// Blocks of `kernel` that one GPU holds at once; asked of the driver once.
+/// @param device the current one
+[[nodiscard]] inline int resident_blocks(const void* kernel, int device) {
     static std::mutex guard;
     static std::map<std::pair<const void*, int>, int> known;
-    int device = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice");
     const std::scoped_lock lock(guard);
     auto [entry, missing] = known.try_emplace({kernel, device}, 0);
     if (missing) {
@@ -105,7 +104,7 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
                         shard_stride};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
-        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));
+        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel), d.device);
         limits.blocks = std::min({limits.blocks, max_blocks, resident / static_cast<int>(d.ranks.size())});
     }
     const call_shape shape = make_shape(s, count, sizeof(T), limits);
