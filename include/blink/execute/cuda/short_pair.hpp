@@ -43,8 +43,7 @@ class short_pair {
         const stream_state state{counted.half[0], counted.half[1]};
         const std::uint64_t position = state.position;
 
-        // What is added here has to be what the other rank gets.
-        const unit<T> own = settled(converted<T>(contribution<T>(op_, input, at_.rank)));
+        const unit<T> own = own_part<T>(op_, input, at_.rank);
         const cell goes = to_cells<T>(own).of[0];
         const cell travels = disguised(goes);
         if (!machine_.team_all(room + ring_rows > position)) [[unlikely]] {

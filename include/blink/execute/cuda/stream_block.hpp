@@ -122,7 +122,7 @@ class all_pairs_walk {
             unit<T> own = next;
             if (row < at_.rows) {
                 if (row + 1 < at_.rows) { next = at_.input(row + 1); }
-                own = sent(own);
+                own = own_part<T>(op_, own, at_.rank);
                 if (!at_.template send<way::up>(others_, row, own)) { return false; }
             }
             if (row > 0 && !end(row - 1, before)) { return false; }
@@ -132,11 +132,6 @@ class all_pairs_walk {
     }
 
   private:
-    /// What the others get of `own` input, which is also what is added here.
-    [[nodiscard]] BLINK_DEVICE_CODE unit<T> sent(const unit<T>& own) const {
-        return settled(converted<T>(contribution<T>(op_, own, at_.rank)));
-    }
-
     /// Combines what all ranks sent of `row`. False after the deadline.
     [[nodiscard]] BLINK_DEVICE_CODE bool sum(std::uint32_t row, const unit<T>& own, unit_total<T, Op>& total) {
         BLINK_NO_UNROLL
