@@ -186,7 +186,8 @@ class copy_room {
         std::size_t other = s.others;
         for (int r = 0; r < ranks; ++r) {
             const bool own = r == s.to.rank;
-            from[r] = place(own ? s.from : copy_end{copy_place::slot, s.to.rank, other}, job);
+            const copy_end theirs = s.in_result ? s.to : copy_end{copy_place::slot, s.to.rank, other};
+            from[r] = place(own ? s.from : theirs, job);
             if (!own) { other += s.row; }
         }
         job.combine(job.with, from, to, s.count, stream);
