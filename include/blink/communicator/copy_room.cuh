@@ -56,8 +56,8 @@ struct copy_job {
     const void* with; ///< what `combine` needs
 };
 
-/// Made on first use, and grows with the calls: slots of up to 80 MiB a rank and 64 MiB on the host where no larger
-/// chunks are asked for. What a graph may still use is kept to the end.
+/// Made on first use, and grows with the calls: slots of up to 80 MiB a rank, 144 for an AllReduce of two ranks in
+/// place, and 64 MiB on the host where no larger chunks are asked for. What a graph may still use is kept to the end.
 class copy_room {
   public:
     /// @param group a GPU for each rank; outlives the room

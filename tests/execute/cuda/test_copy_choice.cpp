@@ -46,7 +46,8 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
     CHECK_FALSE(by_itself(floats(collective::reduce_scatter, 1024 * mib)));
     t.host_share_from = 32 * mib + 1;
-    CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib)));
+    CHECK(by_itself(floats(collective::allreduce, 32 * mib))); // copies alone are faster than kernels
+    CHECK_FALSE(by_itself(floats(collective::reduce, 32 * mib)));
     t.host_share_from = 0;
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib, 3)));
     CHECK(taken(protocol::copies, floats(collective::broadcast, 4, 3)));
@@ -55,9 +56,11 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK(by_itself(floats(collective::broadcast, 2 * mib)));
     CHECK_FALSE(by_itself(floats(collective::broadcast, 2 * mib - 4)));
     CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib - 4)));
-    t.host_share_both = 0; // then kernels reduce as fast
-    CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib)));
+    t.host_share_both = 0;
+    CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
     CHECK(by_itself(floats(collective::reduce, 32 * mib)));
+    t.host_share = 0; // then kernels reduce as fast
+    CHECK_FALSE(by_itself(floats(collective::reduce, 32 * mib)));
     t.copies_from = t.copies_from_captured = 0;
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib)));
     CHECK(taken(protocol::copies, floats(collective::broadcast, 4)));
@@ -104,6 +107,24 @@ TEST_CASE("a chunk of the caller's makes pieces over the host small too, so that
     CHECK(shaped(collective::allreduce, 1024 * mib, 0, t).host_share == 0);
     t.host_share = t.host_share_both = 1000;
     CHECK(shaped(collective::allreduce, 400000, 4096, t).host_share == 1);
+}
+
+TEST_CASE("an AllReduce of two ranks is cut into few large copies") {
+    const auto over_link = [](std::size_t bytes, std::uint64_t in_place) {
+        const copy_program p =
+            program_of(collective::allreduce, 2, 0, bytes / sizeof(float), sizeof(float), in_place, 0, {});
+        CHECK(p.by_kernels == 0);
+        CHECK(p.slot_elements * sizeof(float) <= 144 * mib);
+        CHECK(p.host_elements > 0);
+        CHECK(p.steps.back().from.place == copy_place::in); // combines what came over the host
+        return std::ranges::count_if(p.steps, [](const copy_step& s) {
+            return !s.combines && s.from.place != copy_place::host && s.to.place != copy_place::host;
+        });
+    };
+    for (const std::size_t bytes : {256 * mib, 1024 * mib, 4096 * mib}) { CHECK(over_link(bytes, 0) == 8); }
+    CHECK(over_link(256 * mib, 3) == 8);
+    CHECK(over_link(1024 * mib, 3) == 32);
+    CHECK(over_link(1024 * mib, 1) == 20); // rank 1's results are apart
 }
 
 TEST_CASE("a gigabyte takes a bounded number of orders and little memory") {

@@ -52,7 +52,7 @@ struct copy_step {
 };
 
 /// Queues that a rank has: its own stream and some of the library's on the same GPU.
-enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, through_host };
+enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, from_host_in_turn };
 inline constexpr int copy_queues = 6;
 
 /// Queue `q` of `rank` has the number `rank * copy_queues + q`.

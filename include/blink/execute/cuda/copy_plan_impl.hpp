@@ -39,7 +39,9 @@ struct link_cut {
 
 class copy_planner {
   public:
-    copy_planner(int ranks, const copy_shape& shape) : shape_(shape), taken_(static_cast<std::size_t>(ranks)) {
+    /// @param in_place of a reduction: bit r where rank r's result replaces what it gives
+    copy_planner(int ranks, const copy_shape& shape, std::uint64_t in_place = 0)
+        : shape_(shape), in_place_(in_place), taken_(static_cast<std::size_t>(ranks)) {
         plan_.ranks = ranks;
         shape_.chunk = rounded_up(shape.chunk);
         shape_.host_piece = rounded_up(shape.host_piece);
@@ -99,13 +101,14 @@ class copy_planner {
 
     /// AllReduce between two ranks: over the link each sends what the other owns, and its own results some pieces later
     /// in the same queue. So a copy never waits for one of the other queues that has just begun, and the link is busy
-    /// until the end. What goes over the host is combined by both.
+    /// until the end. What goes over the host is combined by both; its last piece is enqueued behind everything else,
+    /// since graphs of several calls in which the link came last ran both ways one after the other.
     /// @param results what each of them gets, over the host
-    void all_reduce_pair(std::vector<owned_part> parts, std::vector<owned_part> results, std::uint64_t in_place) {
+    void all_reduce_pair(std::vector<owned_part> parts, std::vector<owned_part> results) {
         std::array<link_cut, 2> cuts{};
         std::size_t pieces = 0;
         for (std::size_t r = 0; r < 2; ++r) {
-            cuts[r] = cut(parts[r], (in_place >> r & 1U) == 0);
+            cuts[r] = cut(parts[r], !is_in_place(static_cast<int>(r)));
             pieces = std::max(pieces, cuts[r].pieces);
             if (!cuts[r].in_result) { host_slots_at_ = static_cast<std::size_t>(shape_.link_slots) * shape_.chunk; }
         }
@@ -120,7 +123,7 @@ class copy_planner {
         for (std::size_t i = 0; i < pieces + lag; ++i) {
             const std::array<int, 2> arrived{collect_piece(parts[0], cuts[0], i), collect_piece(parts[1], cuts[1], i)};
             for (std::size_t r = 0; r < 2; ++r) { combine_collected(parts[r], cuts[r], i, arrived[r]); }
-            (void)next_over_host();
+            if (by_host + shape_.host_piece < results.front().count) { (void)next_over_host(); }
             for (std::size_t r = 0; i >= lag && r < 2; ++r) { hand_on_piece(parts[r], cuts[r], i - lag); }
         }
         while (next_over_host()) {}
@@ -136,6 +139,7 @@ class copy_planner {
     }
 
   private:
+    [[nodiscard]] bool is_in_place(int rank) const { return (in_place_ >> rank & 1U) != 0; }
     [[nodiscard]] static std::size_t divided(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
     [[nodiscard]] std::size_t rounded_up(std::size_t n) const {
         return std::max<std::size_t>(divided(n, shape_.granule), 1) * shape_.granule;
@@ -165,7 +169,8 @@ class copy_planner {
     };
 
     /// @param after steps that have to be done before it may arrive
-    passage over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after) {
+    passage over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after,
+                      copy_queue last_way = copy_queue::from_host) {
         std::vector<int>& taken = taken_[static_cast<std::size_t>(from.rank)]; // steps that emptied the ring before
         const auto ring = static_cast<std::size_t>(shape_.host_slots);
         const std::size_t row = static_cast<std::size_t>(from.rank) * ring;
@@ -174,7 +179,7 @@ class copy_planner {
         const int emptied = taken.size() < ring ? -1 : taken[taken.size() - ring];
         const int left = copy(queue_of(from.rank, copy_queue::to_host), from, between, count, {emptied});
         after.push_back(left);
-        taken.push_back(copy(queue_of(to.rank, copy_queue::from_host), between, to, count, std::move(after)));
+        taken.push_back(copy(queue_of(to.rank, last_way), between, to, count, std::move(after)));
         return {left, taken.back()};
     }
 
@@ -268,9 +273,16 @@ class copy_planner {
         for (const owned_part& p : results) { passages.push_back(bring(p, at, count)); }
         for (std::size_t i = 0; i < results.size(); ++i) {
             // In place, what this rank sends must have left before the result replaces it.
-            const int left = results.size() == 2 ? passages[1 - i].left : -1;
+            const bool kept = results.size() < 2 || !is_in_place(results[i].owner);
+            const int left = kept ? -1 : passages[1 - i].left;
             combine_brought(results[i], at, count, {passages[i].arrived, left});
         }
+    }
+
+    /// Pieces take turns at two queues, each of which combines what it has brought before it brings more: so no two
+    /// steps of a rank wait for the same one of it, and a graph keeps these queues apart.
+    [[nodiscard]] static copy_queue turn_of(const owned_part& p) {
+        return p.combined.size() % 2 == 0 ? copy_queue::from_host : copy_queue::from_host_in_turn;
     }
 
     /// Where the next piece over the host lies that `p.owner` gets.
@@ -283,17 +295,17 @@ class copy_planner {
         const std::size_t slot = host_slot(p);
         plan_.slot_elements = std::max(plan_.slot_elements, slot + count);
         return over_host({copy_place::in, 1 - p.owner, p.in_offset + at}, {copy_place::slot, p.owner, slot}, count,
-                         {emptied(p.combined, p.combined.size())});
+                         {emptied(p.combined, p.combined.size())}, turn_of(p));
     }
 
     void combine_brought(owned_part& p, std::size_t at, std::size_t count, std::vector<int> after) {
         const std::size_t slot = host_slot(p);
-        p.combined.push_back(
-            finish(p, queue_of(p.owner, copy_queue::through_host), at, count, slot, 0, std::move(after), false));
+        p.combined.push_back(finish(p, queue_of(p.owner, turn_of(p)), at, count, slot, 0, std::move(after), false));
     }
 
     copy_plan plan_;
     copy_shape shape_;
+    std::uint64_t in_place_;
     std::size_t host_slots_at_ = 0; ///< where slots for pieces over the host begin
     std::vector<std::vector<int>>
         taken_; ///< by rank that sends over the host: the step that took each piece from there
@@ -332,12 +344,12 @@ class copy_planner {
 
 BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::size_t count, std::uint64_t in_place,
                                    const copy_shape& shape) {
-    detail::copy_planner planner(ranks, shape);
+    detail::copy_planner planner(ranks, shape, in_place);
     if (reduces(kind)) {
         if (ranks == 2 && kind == collective::allreduce) {
             const std::size_t by_link = count - planner.share_of(count, shape.host_share);
             planner.all_reduce_pair(detail::owned_parts(kind, ranks, root, by_link, shape.granule),
-                                    detail::results_of(kind, ranks, root, count), in_place);
+                                    detail::results_of(kind, ranks, root, count));
         } else if (ranks == 2 && shape.host_share > 0) {
             planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
         } else {
