@@ -32,6 +32,7 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     tuning t;
     t.copies_from = 8 * mib;
     t.copies_reduce_from = 32 * mib;
+    t.copies_all_reduce_from = 16 * mib;
     t.copies_from_captured = 2 * mib;
     t.host_share_from = 32 * mib;
     bool captured = false;
@@ -43,10 +44,11 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK_FALSE(by_itself(floats(collective::broadcast, 8 * mib - 4)));
     CHECK(by_itself(floats(collective::allgather, 8 * mib)));
     CHECK_FALSE(by_itself(floats(collective::allreduce, 8 * mib)));
-    CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
+    CHECK(by_itself(floats(collective::allreduce, 16 * mib))); // copies alone are faster than kernels
+    CHECK_FALSE(by_itself(floats(collective::allreduce, 16 * mib, 3)));
+    CHECK(by_itself(floats(collective::reduce, 32 * mib)));
     CHECK_FALSE(by_itself(floats(collective::reduce_scatter, 1024 * mib)));
     t.host_share_from = 32 * mib + 1;
-    CHECK(by_itself(floats(collective::allreduce, 32 * mib))); // copies alone are faster than kernels
     CHECK_FALSE(by_itself(floats(collective::reduce, 32 * mib)));
     t.host_share_from = 0;
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib, 3)));
@@ -55,13 +57,14 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     captured = true;
     CHECK(by_itself(floats(collective::broadcast, 2 * mib)));
     CHECK_FALSE(by_itself(floats(collective::broadcast, 2 * mib - 4)));
-    CHECK_FALSE(by_itself(floats(collective::allreduce, 32 * mib - 4)));
-    t.host_share_both = 0;
-    CHECK(by_itself(floats(collective::allreduce, 32 * mib)));
+    CHECK_FALSE(by_itself(floats(collective::allreduce, 16 * mib - 4)));
+    t.host_share_all_reduce = 0;
+    CHECK(by_itself(floats(collective::allreduce, 16 * mib)));
     CHECK(by_itself(floats(collective::reduce, 32 * mib)));
     t.host_share = 0; // then kernels reduce as fast
     CHECK_FALSE(by_itself(floats(collective::reduce, 32 * mib)));
-    t.copies_from = t.copies_from_captured = 0;
+    t.copies_from = t.copies_from_captured = t.copies_all_reduce_from = 0;
+    CHECK_FALSE(by_itself(floats(collective::allreduce, 1024 * mib)));
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib)));
     CHECK(taken(protocol::copies, floats(collective::broadcast, 4)));
 }
@@ -80,10 +83,15 @@ TEST_CASE("the share over the host grows with the call up to the tuned one, and 
     const tuning t;
     for (const collective kind : {collective::broadcast, collective::allreduce, collective::reduce_scatter}) {
         CAPTURE(blink::to_string(kind));
-        const double full = (blink::is_rooted(kind) ? t.host_share : t.host_share_both) / 1000.0;
+        const bool all_reduce = kind == collective::allreduce;
+        const std::size_t from = all_reduce ? t.host_share_all_reduce_from : t.host_share_from;
+        const int tuned = all_reduce               ? t.host_share_all_reduce
+                          : blink::is_rooted(kind) ? t.host_share
+                                                   : t.host_share_both;
+        const double full = tuned / 1000.0;
         CHECK(shaped(kind, mib).host_share == 0);
-        CHECK(shaped(kind, t.host_share_from - 4).host_share == 0);
-        CHECK(shaped(kind, t.host_share_from).host_share > full / 2);
+        CHECK(shaped(kind, from - 4).host_share == 0);
+        CHECK(shaped(kind, from).host_share > full / 2);
         double last = 0;
         for (std::size_t bytes = 2 * mib; bytes <= 4096 * mib; bytes *= 2) {
             const double now = shaped(kind, bytes).host_share;
@@ -97,15 +105,15 @@ TEST_CASE("the share over the host grows with the call up to the tuned one, and 
 
 TEST_CASE("a chunk of the caller's makes pieces over the host small too, so that short calls have some") {
     tuning t;
-    t.host_share = t.host_share_both = 300;
+    t.host_share_all_reduce = 300;
     const copy_shape shape = shaped(collective::allreduce, 400000, 4096, t);
     CHECK(shape.chunk == 1024);
     CHECK(shape.host_piece == 256);
     CHECK(shape.host_share > 0.25);
     CHECK(shape.host_share < 0.3);
-    t.host_share = t.host_share_both = 0;
+    t.host_share_all_reduce = 0;
     CHECK(shaped(collective::allreduce, 1024 * mib, 0, t).host_share == 0);
-    t.host_share = t.host_share_both = 1000;
+    t.host_share_all_reduce = 1000;
     CHECK(shaped(collective::allreduce, 400000, 4096, t).host_share == 1);
 }
 

@@ -48,7 +48,7 @@ template <class Captured>
     if (how != protocol::automatic) { return how == protocol::copies; }
     if (call.ranks != 2) { return false; }
     const auto reaches = [&](std::size_t from) { return from > 0 && call.crossing >= from; };
-    if (is_all_reduce(call)) { return reaches(tuned.copies_reduce_from); }
+    if (is_all_reduce(call)) { return reaches(tuned.copies_all_reduce_from); }
     if (call.combines) {
         const bool scatters = call.bytes > call.crossing;
         const bool shared = !scatters && (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;

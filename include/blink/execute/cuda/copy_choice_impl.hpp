@@ -45,7 +45,11 @@ BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_
         chunk_bytes = std::clamp(call.bytes / (pair ? 4 : 16), mib, pair ? link_slot_memory / 2 : most);
     }
 
-    const int per_mille = call.both_ways ? tuned.host_share_both : tuned.host_share;
+    const bool all_reduce = is_all_reduce(call);
+    const int per_mille = all_reduce       ? tuned.host_share_all_reduce
+                          : call.both_ways ? tuned.host_share_both
+                                           : tuned.host_share;
+    const std::size_t share_from = all_reduce ? tuned.host_share_all_reduce_from : tuned.host_share_from;
     const double full_share = std::clamp(per_mille, 0, 1000) / 1000.0;
     const double by_host = full_share * static_cast<double>(call.crossing);
     const std::size_t piece = automatic ? std::clamp(static_cast<std::size_t>(by_host / (call.combines ? 12 : 3)),
@@ -57,7 +61,7 @@ BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_
         shape.apart_chunk = std::clamp<std::size_t>((call.bytes / element_bytes + 3) / 4, 1, most_elements);
     }
     shape.host_piece = std::clamp<std::size_t>(piece / element_bytes, 1, most_elements);
-    if (full_share > 0 && call.ranks == 2 && (!automatic || call.crossing >= tuned.host_share_from)) {
+    if (full_share > 0 && call.ranks == 2 && (!automatic || call.crossing >= share_from)) {
         // The host's way begins to deliver one piece later, and the first events and copies take their time.
         const double begin = static_cast<double>(piece) * (call.combines ? 2 : 1) + (automatic ? mib : 0);
         shape.host_share =
