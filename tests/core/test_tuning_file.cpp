@@ -35,6 +35,9 @@ TEST_CASE("a tuning comes back as it was written, and what a file leaves out is 
     tuning t{1, 2, 3, 4, 5};
     t.copies_from = 7;
     t.copies_reduce_from = 8;
+    t.copies_all_reduce_from = 13;
+    t.host_share_all_reduce_from = 14;
+    t.host_share_all_reduce = 15;
     t.copies_from_captured = 11;
     t.host_share_from = 12;
     t.host_share = 9;

@@ -36,7 +36,7 @@ blink::cuda_group& group_of(int host_share) {
     const auto make = [](int share) {
         blink::group_options o;
         o.tuned.host_share = share;
-        o.tuned.host_share_both = share;
+        o.tuned.host_share_both = o.tuned.host_share_all_reduce = share;
         return o;
     };
     static blink::cuda_group without(make(0));
@@ -263,7 +263,7 @@ TEST_CASE("copies and kernels follow each other without a wait between" * doctes
 TEST_CASE("a graph over all GPUs holds copies, from the first call of a group on" *
           doctest::skip(!gpu_test::two_gpus())) {
     blink::group_options o;
-    o.tuned.host_share = o.tuned.host_share_both = 200;
+    o.tuned.host_share = o.tuned.host_share_both = o.tuned.host_share_all_reduce = 200;
     blink::cuda_group fresh(o);
     check_graphs(fresh);
     check_graphs(group_of(0));
@@ -271,7 +271,8 @@ TEST_CASE("a graph over all GPUs holds copies, from the first call of a group on
 
 TEST_CASE("streams that are captured apart get kernels" * doctest::skip(!gpu_test::two_gpus())) {
     blink::group_options o;
-    o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.host_share_from = o.tuned.copies_reduce_from = 1;
+    o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.host_share_from = o.tuned.copies_reduce_from =
+        o.tuned.copies_all_reduce_from = o.tuned.host_share_all_reduce_from = 1;
     blink::cuda_group group(o);
     copied_call<float> c(group, {.count = most_count}, 5);
     capture_apart(group, [&] {
@@ -286,7 +287,7 @@ TEST_CASE("a tuned size takes copies by itself" * doctest::skip(!gpu_test::two_g
         blink::group_options o;
         o.gpus = {0, 1};
         o.tuned.copies_from = o.tuned.copies_from_captured = o.tuned.host_share_from = o.tuned.copies_reduce_from =
-            from;
+            o.tuned.copies_all_reduce_from = o.tuned.host_share_all_reduce_from = from;
         blink::cuda_group group(o);
         const bool nvlink = blink::cuda::is_all_nvlink(group.plan_for(collective::allreduce).fabric);
         std::vector<copied_call<float>> calls = several_calls(group);

@@ -56,8 +56,8 @@ struct copy_job {
     const void* with; ///< what `combine` needs
 };
 
-/// Made on first use, and grows with the calls: slots of up to 80 MiB a rank and 64 MiB on the host where no larger
-/// chunks are asked for. What a graph may still use is kept to the end.
+/// Made on first use, and grows with the calls: slots of up to 80 MiB a rank, 144 for an AllReduce of two ranks in
+/// place, and 64 MiB on the host where no larger chunks are asked for. What a graph may still use is kept to the end.
 class copy_room {
   public:
     /// @param group a GPU for each rank; outlives the room
@@ -186,7 +186,8 @@ class copy_room {
         std::size_t other = s.others;
         for (int r = 0; r < ranks; ++r) {
             const bool own = r == s.to.rank;
-            from[r] = place(own ? s.from : copy_end{copy_place::slot, s.to.rank, other}, job);
+            const copy_end theirs = s.in_result ? s.to : copy_end{copy_place::slot, s.to.rank, other};
+            from[r] = place(own ? s.from : theirs, job);
             if (!own) { other += s.row; }
         }
         job.combine(job.with, from, to, s.count, stream);

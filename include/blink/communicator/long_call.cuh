@@ -73,6 +73,10 @@ struct combine_with {
 /// that they find room at once.
 inline constexpr int blocks_beside_kernels = 32;
 
+/// Blocks that combine what came over the link in an AllReduce between two ranks: faster than copies bring it, and so
+/// few that these are hardly slower for their memory traffic.
+inline constexpr int blocks_beside_copies = 64;
+
 /// Enqueues a collective by copies.
 /// @param room made where there is none
 /// @param chunk_bytes 0, or the size of the pieces that are combined
@@ -91,8 +95,11 @@ void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, col
     const copy_program program =
         program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned);
     int most_blocks = group.memory().blocks;
-    if (program.by_kernels > 0) {
-        most_blocks = most_blocks > 0 ? std::min(most_blocks, blocks_beside_kernels) : blocks_beside_kernels;
+    if (const int few = program.by_kernels > 0                        ? blocks_beside_kernels
+                        : ranks == 2 && kind == collective::allreduce ? blocks_beside_copies
+                                                                      : 0;
+        few > 0) {
+        most_blocks = most_blocks > 0 ? std::min(most_blocks, few) : few;
     }
     const combine_with<Op> with{op, ranks, most_blocks};
     if constexpr (combines_copies<Op, T>) {

@@ -9,8 +9,8 @@
 namespace blink {
 
 /// Choices of the CUDA executor where the user leaves them open. All ranks must have the same. The built-in values were
-/// measured between two H200s, those of copies between two H100s; `blink-perf --tune` measures those of another
-/// machine.
+/// measured between two H200s, those of copies in other calls than AllReduces between two H100s; `blink-perf --tune`
+/// measures those of another machine.
 struct tuning {
     /// Bytes of the larger buffer, times the ranks but one, and half of them in collectives without a root; beyond them
     /// calls go in chunks.
@@ -21,11 +21,14 @@ struct tuning {
     int most_blocks = 128;                    ///< thread blocks of a rank
     std::size_t copies_from = 64u << 20;      ///< bytes that cross between two ranks, in a direction, from which copy
                                               ///< engines move them; 0: never
-    std::size_t copies_from_captured = 16u << 20; ///< likewise, where the call is captured into a graph
-    std::size_t copies_reduce_from = 256u << 20;  ///< likewise, for a reduction
-    std::size_t host_share_from = 128u << 20;     ///< likewise, from which copies send a share over the host
+    std::size_t copies_from_captured = 16u << 20;    ///< likewise, where the call is captured into a graph
+    std::size_t copies_all_reduce_from = 128u << 20; ///< likewise, for an AllReduce
+    std::size_t copies_reduce_from = 256u << 20;     ///< likewise, for another reduction
+    std::size_t host_share_from = 128u << 20;        ///< likewise, from which copies send a share over the host
     int host_share = 114;     ///< per mille that copies send over the host of what crosses one way in a long call
     int host_share_both = 88; ///< likewise, where data go both ways at once
+    std::size_t host_share_all_reduce_from = 256u << 20; ///< as `host_share_from`, for an AllReduce
+    int host_share_all_reduce = 60;                      ///< as `host_share`, for an AllReduce
 
     friend bool operator==(const tuning&, const tuning&) = default;
 };

@@ -25,10 +25,13 @@ namespace blink {
                         {"most_blocks", t.most_blocks},
                         {"copies_from", t.copies_from},
                         {"copies_from_captured", t.copies_from_captured},
+                        {"copies_all_reduce_from", t.copies_all_reduce_from},
                         {"copies_reduce_from", t.copies_reduce_from},
                         {"host_share_from", t.host_share_from},
                         {"host_share", t.host_share},
-                        {"host_share_both", t.host_share_both}};
+                        {"host_share_both", t.host_share_both},
+                        {"host_share_all_reduce_from", t.host_share_all_reduce_from},
+                        {"host_share_all_reduce", t.host_share_all_reduce}};
 }
 
 /// The tuning that a JSON object describes: what it leaves out has its built-in value, members of other names say
@@ -49,10 +52,15 @@ namespace blink {
     if (const json::value* const found = v.find("most_blocks")) { t.most_blocks = found->as_int(1, most); }
     bytes("copies_from", t.copies_from, 0);
     bytes("copies_from_captured", t.copies_from_captured, 0);
+    bytes("copies_all_reduce_from", t.copies_all_reduce_from, 0);
     bytes("copies_reduce_from", t.copies_reduce_from, 0);
     bytes("host_share_from", t.host_share_from, 0);
+    bytes("host_share_all_reduce_from", t.host_share_all_reduce_from, 0);
     if (const json::value* const found = v.find("host_share")) { t.host_share = found->as_int(0, 1000); }
     if (const json::value* const found = v.find("host_share_both")) { t.host_share_both = found->as_int(0, 1000); }
+    if (const json::value* const found = v.find("host_share_all_reduce")) {
+        t.host_share_all_reduce = found->as_int(0, 1000);
+    }
     return t;
 }
 

@@ -149,7 +149,7 @@ class replay {
         std::size_t row = 0;
         for (int r = 0; r < plan_.ranks; ++r) {
             const cuda::copy_end slot{cuda::copy_place::slot, s.to.rank, s.others + row * s.row};
-            list.push_back(r == s.to.rank ? where_.cell(s.from) : where_.cell(slot));
+            list.push_back(where_.cell(r == s.to.rank ? s.from : s.in_result ? s.to : slot));
             row += r == s.to.rank ? 0 : 1;
         }
         return list;

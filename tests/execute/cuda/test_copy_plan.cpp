@@ -82,7 +82,9 @@ void check_orders(const copy_plan& plan, const trial& t, const Expected& expecte
     }
 }
 
-void check_collective(collective kind, int ranks, int root, std::size_t count, bool in_place, const copy_shape& shape) {
+/// @param in_place bit r: rank r's buffers share memory
+void check_collective(collective kind, int ranks, int root, std::size_t count, std::uint64_t in_place,
+                      const copy_shape& shape) {
     CAPTURE(blink::to_string(kind));
     CAPTURE(ranks);
     CAPTURE(root);
@@ -93,10 +95,11 @@ void check_collective(collective kind, int ranks, int root, std::size_t count, b
     const auto n = static_cast<std::size_t>(ranks);
     trial t{std::vector<std::size_t>(n, blink::input_count(kind, ranks, count)),
             std::vector<std::size_t>(n, blink::output_count(kind, ranks, count)),
-            std::vector<bool>(n, in_place),
+            std::vector<bool>(n),
             {}};
+    for (std::size_t r = 0; r < n; ++r) { t.in_place[r] = (in_place >> r & 1U) != 0; }
     for (std::size_t r = 0; r < n; ++r) { t.in_place_at.push_back(blink::is_sharded(kind) ? r * count : 0); }
-    const copy_plan plan = blink::cuda::plan_copies(kind, ranks, root, count, in_place ? ~0ULL : 0, shape);
+    const copy_plan plan = blink::cuda::plan_copies(kind, ranks, root, count, in_place, shape);
     check_orders(plan, t, [&](int rank, std::size_t i) -> std::string {
         if (!blink::writes_output(kind, root, rank) || i < plan.by_kernels) { return ""; } // others carry those
         if (kind == collective::broadcast) { return given(root, i); }
@@ -115,6 +118,8 @@ const std::vector<copy_shape> shapes{
     {.chunk = 3, .host_piece = 3, .host_share = 0.25, .slots = 3, .host_slots = 2, .granule = 4},
     {.chunk = 8, .host_piece = 4, .host_share = 0.6, .slots = 2, .host_slots = 3, .granule = 2},
     {.chunk = 4, .host_piece = 1, .host_share = 1, .slots = 2, .host_slots = 2},
+    {.chunk = 3, .host_piece = 2, .host_share = 0.2, .apart_chunk = 11, .link_slots = 3},
+    {.chunk = 2, .host_piece = 5, .host_share = 0.5, .slots = 2, .link_slots = 1, .granule = 2},
 };
 
 } // namespace
@@ -124,7 +129,7 @@ TEST_CASE("every order of the queues gives every collective, between two ranks")
                                   collective::allgather, collective::reduce_scatter}) {
         for (const copy_shape& shape : shapes) {
             for (const std::size_t count : {1, 2, 7, 40, 61}) {
-                for (const bool in_place : {false, true}) {
+                for (const std::uint64_t in_place : {0, 1, 2, 3}) {
                     for (int root = 0; root < (blink::is_rooted(kind) ? 2 : 1); ++root) {
                         check_collective(kind, 2, root, count, in_place, shape);
                     }
@@ -139,7 +144,7 @@ TEST_CASE("and among more ranks, without the host") {
                                   collective::allgather, collective::reduce_scatter}) {
         for (const int ranks : {1, 3, 4, 8}) {
             for (const copy_shape& shape : shapes) {
-                for (const bool in_place : {false, true}) {
+                for (const std::uint64_t in_place : {std::uint64_t{0}, ~std::uint64_t{0}}) {
                     check_collective(kind, ranks, ranks - 1, 37, in_place, shape);
                 }
             }
@@ -190,29 +195,38 @@ TEST_CASE("the share over the host is what was asked for, between two ranks alon
 
 TEST_CASE("memory is bounded by the slots, however long the call") {
     const copy_shape shape{.chunk = 16, .host_piece = 8, .host_share = 0.1, .slots = 3, .host_slots = 5};
-    const copy_plan two = blink::cuda::plan_copies(collective::allreduce, 2, 0, 100000, 0, shape);
-    CHECK(two.slot_elements == 3 * 8);
-    CHECK(two.host_elements == 2 * 5 * 8);
-    CHECK(two.by_kernels == 90000);
+    const copy_plan apart = blink::cuda::plan_copies(collective::allreduce, 2, 0, 100000, 0, shape);
+    CHECK(apart.slot_elements == 3 * 8);
+    CHECK(apart.host_elements == 2 * 5 * 8);
+    CHECK(apart.by_kernels == 0);
+    const copy_plan in_place = blink::cuda::plan_copies(collective::allreduce, 2, 0, 100000, 3, shape);
+    CHECK(in_place.slot_elements == 2 * 16 + 3 * 8);
+    const copy_plan scattered = blink::cuda::plan_copies(collective::reduce_scatter, 2, 0, 100000, 0, shape);
+    CHECK(scattered.slot_elements == 3 * 8);
+    CHECK(scattered.by_kernels == 90000);
     const copy_plan four = blink::cuda::plan_copies(collective::allreduce, 4, 0, 100000, 0, shape);
     CHECK(four.slot_elements == 3 * 3 * 16);
     CHECK(four.host_elements == 0);
 }
 
 TEST_CASE("the replay finds a wait that is missing") {
-    copy_plan plan =
-        blink::cuda::plan_copies(collective::allreduce, 2, 0, 64, ~0ULL,
-                                 {.chunk = 8, .host_piece = 4, .host_share = 0.2, .slots = 2, .host_slots = 2});
-    trial t{{64, 64}, {64, 64}, {true, true}, {0, 0}};
-    std::size_t missed = 0;
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        for (std::size_t k = 0; k < plan.after[i].size(); ++k) {
-            copy_plan broken = plan;
-            broken.after[i].erase(broken.after[i].begin() + static_cast<std::ptrdiff_t>(k));
-            if (replay(broken, t.place(plan)).race().empty()) { ++missed; }
+    const trial t{{64, 64}, {64, 64}, {true, true}, {0, 0}};
+    for (const int slots : {1, 2}) {
+        const copy_plan plan = blink::cuda::plan_copies(
+            collective::allreduce, 2, 0, 64, ~0ULL,
+            {.chunk = 8, .host_piece = 4, .host_share = 0.2, .slots = 3, .host_slots = 2, .link_slots = slots});
+        std::size_t missed = 0;
+        for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+            for (std::size_t k = 0; k < plan.after[i].size(); ++k) {
+                const auto before = static_cast<std::size_t>(plan.after[i][k]);
+                if (plan.steps[before].queue == plan.steps[i].queue) { continue; } // in order without a wait
+                copy_plan broken = plan;
+                broken.after[i].erase(broken.after[i].begin() + static_cast<std::ptrdiff_t>(k));
+                if (replay(broken, t.place(plan)).race().empty()) { ++missed; }
+            }
         }
+        CHECK(missed == 0);
     }
-    CHECK(missed == 0);
 }
 
 TEST_CASE("a broadcast of two ranks is one copy and few events") {

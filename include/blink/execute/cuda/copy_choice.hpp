@@ -33,7 +33,12 @@ struct copy_call {
 /// What an exchange asks of copies.
 [[nodiscard]] BLINK_INLINE copy_call copy_call_of(const exchange& e, std::size_t element_bytes);
 
-/// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on; in a reduction for
+/// True for an AllReduce, whose two buffers are alike and whose data go both ways.
+[[nodiscard]] constexpr bool is_all_reduce(const copy_call& call) noexcept {
+    return call.combines && call.both_ways && call.bytes == call.crossing;
+}
+
+/// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on; in a Reduce for
 /// the sake of a share over the host. That does not pay in a ReduceScatter, of which each GPU's memory gets the most to
 /// do.
 /// @param captured tells whether the call is captured into a graph, which spares the host's time for each copy
@@ -43,6 +48,7 @@ template <class Captured>
     if (how != protocol::automatic) { return how == protocol::copies; }
     if (call.ranks != 2) { return false; }
     const auto reaches = [&](std::size_t from) { return from > 0 && call.crossing >= from; };
+    if (is_all_reduce(call)) { return reaches(tuned.copies_all_reduce_from); }
     if (call.combines) {
         const bool scatters = call.bytes > call.crossing;
         const bool shared = !scatters && (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;

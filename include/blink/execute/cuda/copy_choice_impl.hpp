@@ -31,15 +31,25 @@ BLINK_INLINE copy_call copy_call_of(const exchange& e, std::size_t element_bytes
 BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_bytes, std::size_t chunk_bytes,
                                      const tuning& tuned) {
     constexpr std::size_t mib = 1u << 20;
-    constexpr std::size_t slot_memory = 64 * mib; // of a rank, where the caller does not ask for larger chunks
+    constexpr std::size_t slot_memory = 64 * mib;       // of a rank, where the caller does not ask for larger chunks
+    constexpr std::size_t link_slot_memory = 128 * mib; // likewise, in an AllReduce between two ranks in place
     const bool automatic = chunk_bytes == 0;
     const auto peers = static_cast<std::size_t>(std::max(call.ranks - 1, 1));
     copy_shape shape;
     shape.granule = 128;
     const std::size_t most = std::max(slot_memory / (static_cast<std::size_t>(shape.slots) * peers), mib);
-    if (automatic) { chunk_bytes = std::clamp(call.bytes / 16, mib, most); }
+    const bool pair = call.ranks == 2 && is_all_reduce(call);
+    if (automatic) {
+        // An engine takes some microseconds from one copy to the next: two pieces of each half are enough to combine
+        // one while the other one moves.
+        chunk_bytes = std::clamp(call.bytes / (pair ? 4 : 16), mib, pair ? link_slot_memory / 2 : most);
+    }
 
-    const int per_mille = call.both_ways ? tuned.host_share_both : tuned.host_share;
+    const bool all_reduce = is_all_reduce(call);
+    const int per_mille = all_reduce       ? tuned.host_share_all_reduce
+                          : call.both_ways ? tuned.host_share_both
+                                           : tuned.host_share;
+    const std::size_t share_from = all_reduce ? tuned.host_share_all_reduce_from : tuned.host_share_from;
     const double full_share = std::clamp(per_mille, 0, 1000) / 1000.0;
     const double by_host = full_share * static_cast<double>(call.crossing);
     const std::size_t piece = automatic ? std::clamp(static_cast<std::size_t>(by_host / (call.combines ? 12 : 3)),
@@ -47,8 +57,11 @@ BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_
                                         : std::max<std::size_t>(chunk_bytes / 4, 1);
     constexpr std::size_t most_elements = std::size_t{1} << 30; // a kernel counts in 32 bits
     shape.chunk = std::clamp<std::size_t>(chunk_bytes / element_bytes, 1, most_elements);
+    if (pair && automatic) {
+        shape.apart_chunk = std::clamp<std::size_t>((call.bytes / element_bytes + 3) / 4, 1, most_elements);
+    }
     shape.host_piece = std::clamp<std::size_t>(piece / element_bytes, 1, most_elements);
-    if (full_share > 0 && call.ranks == 2 && (!automatic || call.crossing >= tuned.host_share_from)) {
+    if (full_share > 0 && call.ranks == 2 && (!automatic || call.crossing >= share_from)) {
         // The host's way begins to deliver one piece later, and the first events and copies take their time.
         const double begin = static_cast<double>(piece) * (call.combines ? 2 : 1) + (automatic ? mib : 0);
         shape.host_share =

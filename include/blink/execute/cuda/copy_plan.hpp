@@ -5,9 +5,10 @@
 ///
 /// Copy engines move the data, along straight ways from each rank to each other, and beside these over host memory,
 /// where PCIe has room that the links between the GPUs do not need. Reductions bring a peer's piece into memory of the
-/// owner of that part of the result, combine it there by a kernel, and copy the result on; between two ranks with a
-/// share over the host, copies carry only that share, beside the kernels of the trees. All of it is a plain value:
-/// whoever follows the queues and the waits gets the right result, in whatever order the queues advance.
+/// owner of that part of the result, combine it there by a kernel, and copy the result on; in a Reduce or ReduceScatter
+/// between two ranks with a share over the host, copies carry only that share, beside the kernels of the trees. All of
+/// it is a plain value: whoever follows the queues and the waits gets the right result, in whatever order the queues
+/// advance.
 #pragma once
 
 #include <blink/core/collective.hpp>
@@ -38,7 +39,8 @@ struct copy_end {
 
 /// `count` elements from `from` to `to`. A step that combines runs on the rank of `to`: it combines the elements of
 /// `from`, which is that rank's own input, with those of all other ranks, which lie in its slots from `others` on,
-/// `row` elements apart in ascending order of rank, and stores the result to `to`.
+/// `row` elements apart in ascending order of rank, and stores the result to `to`. Where `in_result`, the only other
+/// rank's elements lie in `to` instead.
 struct copy_step {
     int queue = 0;
     bool combines = false;
@@ -46,10 +48,11 @@ struct copy_step {
     std::size_t count = 0;
     std::size_t others = 0;
     std::size_t row = 0;
+    bool in_result = false;
 };
 
 /// Queues that a rank has: its own stream and some of the library's on the same GPU.
-enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, through_host };
+enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, from_host_in_turn };
 inline constexpr int copy_queues = 6;
 
 /// Queue `q` of `rank` has the number `rank * copy_queues + q`.
@@ -60,12 +63,14 @@ inline constexpr int copy_queues = 6;
 
 /// How a call is cut.
 struct copy_shape {
-    std::size_t chunk = 1;      ///< elements of a piece that is combined
-    std::size_t host_piece = 1; ///< elements of a piece that goes over the host
-    double host_share = 0;      ///< of what crosses between two ranks in a direction; 0: nothing goes over the host
-    int slots = 4;              ///< pieces of each peer that a rank has room for, likewise of those over the host
-    int host_slots = 4;         ///< pieces that there is room for on the host, in each direction
-    std::size_t granule = 1;    ///< pieces begin at multiples of so many elements
+    std::size_t chunk = 1;       ///< elements of a piece that is combined
+    std::size_t host_piece = 1;  ///< elements of a piece that goes over the host
+    double host_share = 0;       ///< of what crosses between two ranks in a direction; 0: nothing goes over the host
+    int slots = 4;               ///< pieces of each peer that a rank has room for, likewise of those over the host
+    int host_slots = 4;          ///< pieces that there is room for on the host, in each direction
+    std::size_t apart_chunk = 0; ///< in an AllReduce between two ranks, of a piece that waits in the output; 0: `chunk`
+    int link_slots = 2;          ///< likewise, pieces over the link that a rank in place has room for
+    std::size_t granule = 1;     ///< pieces begin at multiples of so many elements
 };
 
 /// The steps of a call, in an order in which they may be enqueued: each only waits for earlier ones.

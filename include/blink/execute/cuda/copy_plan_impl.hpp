@@ -4,13 +4,14 @@
 /// Definitions of copy_plan.hpp.
 #pragma once
 
-#include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
+#include <blink/execute/cuda/copy_parts.hpp>
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/schedule/exchange.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -20,18 +21,11 @@ namespace blink::cuda {
 
 namespace detail {
 
-/// A part of the data of which one rank forms the result.
-struct owned_part {
-    int owner = 0;
-    std::size_t in_offset = 0;
-    std::size_t out_offset = 0;
-    std::size_t count = 0;
-    std::vector<int> combined{}; ///< step of each piece
-};
-
 class copy_planner {
   public:
-    copy_planner(int ranks, const copy_shape& shape) : shape_(shape), taken_(static_cast<std::size_t>(ranks)) {
+    /// @param in_place of a reduction: bit r where rank r's result replaces what it gives
+    copy_planner(int ranks, const copy_shape& shape, std::uint64_t in_place = 0)
+        : shape_(shape), in_place_(in_place), taken_(static_cast<std::size_t>(ranks)) {
         plan_.ranks = ranks;
         shape_.chunk = rounded_up(shape.chunk);
         shape_.host_piece = rounded_up(shape.host_piece);
@@ -85,29 +79,54 @@ class copy_planner {
         plan_.by_kernels = results.front().count - by_host;
         for (std::size_t at = 0; at < by_host; at += shape_.host_piece) {
             const std::size_t count = std::min(shape_.host_piece, by_host - at);
-            std::vector<passage> passages;
-            for (const owned_part& p : results) { passages.push_back(bring(p, plan_.by_kernels + at, count)); }
-            for (std::size_t i = 0; i < results.size(); ++i) {
-                // In place, what this rank sends must have left before the result replaces it.
-                const int left = results.size() == 2 ? passages[1 - i].left : -1;
-                combine_brought(results[i], plan_.by_kernels + at, count, {passages[i].arrived, left});
-            }
+            reduce_piece_over_host(results, plan_.by_kernels + at, count);
         }
     }
 
-    [[nodiscard]] copy_plan take() { return std::move(plan_); }
-
-  private:
-    [[nodiscard]] static std::size_t divided(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
-    [[nodiscard]] std::size_t rounded_up(std::size_t n) const {
-        return std::max<std::size_t>(divided(n, shape_.granule), 1) * shape_.granule;
+    /// AllReduce between two ranks: over the link each sends what the other owns, and its own results some pieces later
+    /// in the same queue. So a copy never waits for one of the other queues that has just begun, and the link is busy
+    /// until the end. What goes over the host is combined by both; its last piece is enqueued behind everything else,
+    /// since graphs of several calls in which the link came last ran both ways one after the other.
+    /// @param results what each of them gets, over the host
+    void all_reduce_pair(std::vector<owned_part> parts, std::vector<owned_part> results) {
+        std::array<link_cut, 2> cuts{};
+        std::size_t pieces = 0;
+        for (std::size_t r = 0; r < 2; ++r) {
+            cuts[r] = cut(parts[r], !is_in_place(static_cast<int>(r)));
+            pieces = std::max(pieces, cuts[r].pieces);
+            if (!cuts[r].in_result) { host_slots_at_ = static_cast<std::size_t>(shape_.link_slots) * shape_.chunk; }
+        }
+        const std::size_t carried = parts[0].count + parts[1].count;
+        std::size_t by_host = carried; // where the next piece over the host begins
+        const auto next_over_host = [&] {
+            const std::size_t count = std::min(shape_.host_piece, results.front().count - by_host);
+            if (count > 0) { reduce_piece_over_host(results, std::exchange(by_host, by_host + count), count); }
+            return count > 0;
+        };
+        const auto lag = static_cast<std::size_t>(shape_.link_slots - 1);
+        for (std::size_t i = 0; i < pieces + lag; ++i) {
+            const std::array<int, 2> arrived{collect_piece(parts[0], cuts[0], i), collect_piece(parts[1], cuts[1], i)};
+            for (std::size_t r = 0; r < 2; ++r) { combine_collected(parts[r], cuts[r], i, arrived[r]); }
+            if (by_host + shape_.host_piece < results.front().count) { (void)next_over_host(); }
+            for (std::size_t r = 0; i >= lag && r < 2; ++r) { hand_on_piece(parts[r], cuts[r], i - lag); }
+        }
+        while (next_over_host()) {}
     }
+
+    [[nodiscard]] copy_plan take() { return std::move(plan_); }
 
     /// What of `count` elements goes over the host; the rest ends at a granule.
     [[nodiscard]] std::size_t share_of(std::size_t count, double share) const {
         if (!(share > 0)) { return 0; }
         const auto rest = static_cast<std::size_t>(static_cast<double>(count) * std::max(1 - share, 0.0));
         return count - std::min(count, divided(rest, shape_.granule) * shape_.granule);
+    }
+
+  private:
+    [[nodiscard]] bool is_in_place(int rank) const { return (in_place_ >> rank & 1U) != 0; }
+    [[nodiscard]] static std::size_t divided(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+    [[nodiscard]] std::size_t rounded_up(std::size_t n) const {
+        return std::max<std::size_t>(divided(n, shape_.granule), 1) * shape_.granule;
     }
 
     [[nodiscard]] static copy_end source(const transfer& t, std::size_t at) {
@@ -124,7 +143,7 @@ class copy_planner {
         return static_cast<int>(plan_.steps.size()) - 1;
     }
     int copy(int queue, const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after = {}) {
-        return count == 0 ? -1 : add({queue, false, from, to, count, 0, 0}, std::move(after));
+        return count == 0 ? -1 : add({queue, false, from, to, count, 0, 0, false}, std::move(after));
     }
 
     /// The steps of a piece on its way over the host.
@@ -134,7 +153,8 @@ class copy_planner {
     };
 
     /// @param after steps that have to be done before it may arrive
-    passage over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after) {
+    passage over_host(const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after,
+                      copy_queue last_way = copy_queue::from_host) {
         std::vector<int>& taken = taken_[static_cast<std::size_t>(from.rank)]; // steps that emptied the ring before
         const auto ring = static_cast<std::size_t>(shape_.host_slots);
         const std::size_t row = static_cast<std::size_t>(from.rank) * ring;
@@ -143,7 +163,7 @@ class copy_planner {
         const int emptied = taken.size() < ring ? -1 : taken[taken.size() - ring];
         const int left = copy(queue_of(from.rank, copy_queue::to_host), from, between, count, {emptied});
         after.push_back(left);
-        taken.push_back(copy(queue_of(to.rank, copy_queue::from_host), between, to, count, std::move(after)));
+        taken.push_back(copy(queue_of(to.rank, last_way), between, to, count, std::move(after)));
         return {left, taken.back()};
     }
 
@@ -160,7 +180,7 @@ class copy_planner {
                std::vector<int> arrived, bool hands_on) {
         const copy_end own{copy_place::in, p.owner, p.in_offset + at};
         const copy_end result{copy_place::out, p.owner, p.out_offset + at};
-        const int combined = add({queue, true, own, result, count, others, row}, std::move(arrived));
+        const int combined = add({queue, true, own, result, count, others, row, false}, std::move(arrived));
         for (int k = 1; hands_on && k < plan_.ranks; ++k) {
             const int to = (p.owner + k) % plan_.ranks;
             (void)copy(queue, result, {copy_place::out, to, result.offset}, count);
@@ -187,9 +207,71 @@ class copy_planner {
             finish(p, queue_of(p.owner, turn), at, count, slot, slot_row(), std::move(arrived), hands_on));
     }
 
+    /// In pieces of one size, as far as granules allow.
+    [[nodiscard]] link_cut cut(const owned_part& p, bool in_result) const {
+        const std::size_t most = in_result && shape_.apart_chunk > 0 ? rounded_up(shape_.apart_chunk) : shape_.chunk;
+        if (p.count == 0) { return {1, 0, in_result}; }
+        const std::size_t piece = rounded_up(divided(p.count, divided(p.count, most)));
+        return {piece, divided(p.count, piece), in_result};
+    }
+
+    /// Brings piece `i` of a part over the link to its owner; the step that does.
+    int collect_piece(const owned_part& p, const link_cut& c, std::size_t i) {
+        if (i >= c.pieces) { return -1; }
+        const std::size_t at = i * c.piece;
+        const std::size_t count = std::min(c.piece, p.count - at);
+        const auto slots = static_cast<std::size_t>(shape_.link_slots);
+        const std::size_t slot = i % slots * c.piece;
+        if (!c.in_result) { plan_.slot_elements = std::max(plan_.slot_elements, slot + count); }
+        return copy(queue_of(1 - p.owner, copy_queue::own), {copy_place::in, 1 - p.owner, p.in_offset + at},
+                    c.in_result ? copy_end{copy_place::out, p.owner, p.out_offset + at}
+                                : copy_end{copy_place::slot, p.owner, slot},
+                    count, {c.in_result || i < slots ? -1 : p.combined[i - slots]});
+    }
+
+    void combine_collected(owned_part& p, const link_cut& c, std::size_t i, int arrived) {
+        if (i >= c.pieces) { return; }
+        const std::size_t at = i * c.piece;
+        const std::size_t slot = i % static_cast<std::size_t>(shape_.link_slots) * c.piece;
+        p.combined.push_back(add({queue_of(p.owner, copy_queue::even),
+                                  true,
+                                  {copy_place::in, p.owner, p.in_offset + at},
+                                  {copy_place::out, p.owner, p.out_offset + at},
+                                  std::min(c.piece, p.count - at),
+                                  slot,
+                                  0,
+                                  c.in_result},
+                                 {arrived}));
+    }
+
+    /// Sends what the owner has combined of piece `i`.
+    void hand_on_piece(const owned_part& p, const link_cut& c, std::size_t i) {
+        if (i >= c.pieces) { return; }
+        const std::size_t at = p.out_offset + i * c.piece;
+        (void)copy(queue_of(p.owner, copy_queue::own), {copy_place::out, p.owner, at},
+                   {copy_place::out, 1 - p.owner, at}, std::min(c.piece, p.count - i * c.piece), {p.combined[i]});
+    }
+
+    void reduce_piece_over_host(std::vector<owned_part>& results, std::size_t at, std::size_t count) {
+        std::vector<passage> passages;
+        for (const owned_part& p : results) { passages.push_back(bring(p, at, count)); }
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            // In place, what this rank sends must have left before the result replaces it.
+            const bool kept = results.size() < 2 || !is_in_place(results[i].owner);
+            const int left = kept ? -1 : passages[1 - i].left;
+            combine_brought(results[i], at, count, {passages[i].arrived, left});
+        }
+    }
+
+    /// Pieces take turns at two queues, each of which combines what it has brought before it brings more: so no two
+    /// steps of a rank wait for the same one of it, and a graph keeps these queues apart.
+    [[nodiscard]] static copy_queue turn_of(const owned_part& p) {
+        return p.combined.size() % 2 == 0 ? copy_queue::from_host : copy_queue::from_host_in_turn;
+    }
+
     /// Where the next piece over the host lies that `p.owner` gets.
     [[nodiscard]] std::size_t host_slot(const owned_part& p) const {
-        return p.combined.size() % static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
+        return host_slots_at_ + p.combined.size() % static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
     }
 
     /// Brings elements that the other rank contributes.
@@ -197,57 +279,33 @@ class copy_planner {
         const std::size_t slot = host_slot(p);
         plan_.slot_elements = std::max(plan_.slot_elements, slot + count);
         return over_host({copy_place::in, 1 - p.owner, p.in_offset + at}, {copy_place::slot, p.owner, slot}, count,
-                         {emptied(p.combined, p.combined.size())});
+                         {emptied(p.combined, p.combined.size())}, turn_of(p));
     }
 
     void combine_brought(owned_part& p, std::size_t at, std::size_t count, std::vector<int> after) {
         const std::size_t slot = host_slot(p);
-        p.combined.push_back(
-            finish(p, queue_of(p.owner, copy_queue::through_host), at, count, slot, 0, std::move(after), false));
+        p.combined.push_back(finish(p, queue_of(p.owner, turn_of(p)), at, count, slot, 0, std::move(after), false));
     }
 
     copy_plan plan_;
     copy_shape shape_;
+    std::uint64_t in_place_;
+    std::size_t host_slots_at_ = 0; ///< where slots for pieces over the host begin
     std::vector<std::vector<int>>
         taken_; ///< by rank that sends over the host: the step that took each piece from there
 };
-
-/// What the ranks of a reduction get.
-[[nodiscard]] inline std::vector<owned_part> results_of(collective kind, int ranks, int root, std::size_t count) {
-    std::vector<owned_part> results;
-    for (int r = 0; r < ranks; ++r) {
-        const std::size_t shard = is_sharded(kind) ? static_cast<std::size_t>(r) * count : 0;
-        if (writes_output(kind, root, r)) { results.push_back({r, shard, 0, count}); }
-    }
-    return results;
-}
-
-/// What each rank owns of the result: a shard, everything, or an equal part at granules.
-[[nodiscard]] inline std::vector<owned_part> owned_parts(collective kind, int ranks, int root, std::size_t count,
-                                                         std::size_t granule) {
-    if (kind == collective::reduce) { return {{root, 0, 0, count}}; }
-    std::vector<owned_part> parts;
-    const auto n = static_cast<std::size_t>(ranks);
-    const std::size_t granules = (count + granule - 1) / granule;
-    for (std::size_t r = 0; r < n; ++r) {
-        if (kind == collective::reduce_scatter) {
-            parts.push_back({static_cast<int>(r), r * count, 0, count});
-        } else {
-            const std::size_t begin = std::min(granules * r / n * granule, count);
-            const std::size_t end = std::min(granules * (r + 1) / n * granule, count);
-            parts.push_back({static_cast<int>(r), begin, begin, end - begin});
-        }
-    }
-    return parts;
-}
 
 } // namespace detail
 
 BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::size_t count, std::uint64_t in_place,
                                    const copy_shape& shape) {
-    detail::copy_planner planner(ranks, shape);
+    detail::copy_planner planner(ranks, shape, in_place);
     if (reduces(kind)) {
-        if (ranks == 2 && shape.host_share > 0) {
+        if (ranks == 2 && kind == collective::allreduce) {
+            const std::size_t by_link = count - planner.share_of(count, shape.host_share);
+            planner.all_reduce_pair(detail::owned_parts(kind, ranks, root, by_link, shape.granule),
+                                    detail::results_of(kind, ranks, root, count));
+        } else if (ranks == 2 && shape.host_share > 0) {
             planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
         } else {
             planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
