@@ -33,6 +33,19 @@ namespace blink::cuda {
 template <class T>
 inline constexpr bool travels_in_bulk = 16 % sizeof(T) == 0;
 
+/// Whether all buffers and shards of a call lie on 16 bytes, as bulk copies want them. Those that nobody touches count
+/// too.
+template <class T>
+[[nodiscard]] bool lies_in_bulk(const tree_call<T>& call) {
+    bool right = true;
+    for (int r = 0; r < call.ranks; ++r) { right = right && aligned(call.in[r]) && aligned(call.out[r]); }
+    for (int l = 0; l < call.lane_count; ++l) {
+        right =
+            right && call.lanes[l].in_offset * sizeof(T) % 16 == 0 && call.lanes[l].out_offset * sizeof(T) % 16 == 0;
+    }
+    return right;
+}
+
 /// Waits for the phase of `parity`; false where a thread of the block has given up.
 template <class Machine, class Barrier>
 [[nodiscard]] BLINK_DEVICE_CODE inline bool wait_phase(const Machine& machine, Barrier& barrier, std::uint32_t parity,

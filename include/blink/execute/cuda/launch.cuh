@@ -4,9 +4,11 @@
 /// Puts the kernel of one call on the streams of its devices.
 #pragma once
 
+#include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/tuning.hpp>
+#include <blink/execute/cuda/bulk_kernel.cuh>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/gpu_machine.cuh>
@@ -80,7 +82,29 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
     for (const int r : here.ranks) { *next++ = static_cast<std::uint8_t>(r); }
 }
 
-/// Enqueues one collective on every device. Returns when all kernels are enqueued.
+/// Whether a call, of which everything but `local_ranks` is set, is long enough for bulk copies and lies right for
+/// them.
+template <class T>
+[[nodiscard]] bool may_go_in_bulk(const schedule& s, const tree_call<T>& call, std::size_t count, std::size_t from) {
+    const std::size_t larger = std::max(input_count(s.kind, s.ranks, count), output_count(s.kind, s.ranks, count));
+    return from > 0 && larger * sizeof(T) >= from && call.participants == call.ranks && !call.staged &&
+           lies_in_bulk(call);
+}
+
+/// Enqueues the ranks of `d` as a bulk kernel where the device runs so many blocks of it at once; false where it does
+/// not. The shape is not asked, so that ranks need not agree on this.
+template <class T, class Op>
+[[nodiscard]] bool start_in_bulk(const tree_call<T>& call, const schedule& s, dim3 grid, const Op& op,
+                                 const device_ranks& d) {
+    const auto kernel = bulk_kernel<T, Op>;
+    const auto blocks = static_cast<int>(grid.x * grid.y);
+    if (blocks > resident_bulk_blocks(reinterpret_cast<const void*>(kernel))) { return false; }
+    start_kernel(kernel, grid, {bulk_threads, bulk_sizes{}.memory}, d.device, d.stream, call, to_runtime_schedule(s),
+                 op, bulk_sizes{});
+    return true;
+}
+
+/// Enqueues one collective on every device, by bulk copies where they serve. Returns when all kernels are enqueued.
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
 ///        and `memory` have relay stops too
 /// @param machine what the blocks run on; see `tree_block`, as for `pulled`
@@ -113,10 +137,14 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
     std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
     set_deadline(call, memory);
+    [[maybe_unused]] const bool in_bulk = may_go_in_bulk(s, call, count, memory.tuned.bulk_from);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
+        if constexpr (travels_in_bulk<T> && std::is_same_v<Machine, gpu_machine> && !Pulled) {
+            if (in_bulk && start_in_bulk(call, s, grid, op, d)) { continue; }
+        }
         start_kernel(kernel, grid, block_threads, d.device, d.stream, call, form, op, machine);
     }
 }

@@ -9,6 +9,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 
@@ -32,19 +33,27 @@ namespace blink::cuda {
 #endif
 }
 
+/// What a kernel's block has.
+struct block_size {
+    int threads;
+    std::size_t memory; ///< bytes of shared memory, beside what the kernel declares
+
+    block_size(int of_threads, std::size_t of_memory = 0) : threads(of_threads), memory(of_memory) {}
+};
+
 /// Enqueues `kernel`, which begins with `gpu_machine::take_turn`, on the current device.
-/// @param threads of a block
 /// @param device the current one
 /// @throw cuda_error where the launch fails
 template <class... Parameters, class... Arguments>
-void start_kernel(void (*kernel)(Parameters...), dim3 grid, int threads, int device, cudaStream_t stream,
+void start_kernel(void (*kernel)(Parameters...), dim3 grid, const block_size& block, int device, cudaStream_t stream,
                   const Arguments&... arguments) {
     cudaLaunchAttribute early{};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config{};
     config.gridDim = grid;
-    config.blockDim = dim3(static_cast<unsigned>(threads));
+    config.blockDim = dim3(static_cast<unsigned>(block.threads));
+    config.dynamicSmemBytes = block.memory;
     config.stream = stream;
     config.attrs = &early;
     config.numAttrs = starts_early(device) ? 1 : 0;
