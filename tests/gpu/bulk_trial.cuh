@@ -22,14 +22,14 @@
 namespace gpu_test {
 
 /// Bytes that are modest finite numbers in every type.
-inline __global__ void fill_modestly(std::uint8_t* to, std::size_t bytes, int rank) {
+static __global__ void fill_modestly(std::uint8_t* to, std::size_t bytes, int rank) {
     const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
     for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < bytes; i += stride) {
         to[i] = static_cast<std::uint8_t>(mixed(11, rank, i) & 0x3FU);
     }
 }
 
-inline __global__ void count_differing(const std::uint32_t* a, const std::uint32_t* b, std::size_t words,
+static __global__ void count_differing(const std::uint32_t* a, const std::uint32_t* b, std::size_t words,
                                        unsigned long long* count) {
     const std::size_t stride = std::size_t{gridDim.x} * blockDim.x;
     unsigned long long differing = 0;

@@ -27,6 +27,23 @@
 #include <cstdint>
 #include <type_traits>
 
+#if defined(BULK_CLOCKS) && defined(__CUDACC__)
+__device__ unsigned long long bulk_clock_sums[2][24];
+#endif
+#if defined(BULK_CLOCKS) && defined(__CUDA_ARCH__)
+#define CLK_HERE (at.block == 0)
+#define CLK(t) const long long t = clock64()
+#define CLK_ADD(i, t) clk[(i) % 8] += clock64() - (t)
+#define CLK_COUNT(i) clk[7] += 1
+#define CLK_FLUSH(a, b) if (threadIdx.x % 32 == 0 && at.block == 0) for (int i_ = 0; i_ < 8; ++i_) atomicAdd(&bulk_clock_sums[0][(a) + i_], clk[i_])
+#define CLK_DECL unsigned long long clk[8] = {}
+#else
+#define CLK(t)
+#define CLK_ADD(i, t)
+#define CLK_COUNT(i)
+#define CLK_FLUSH(a, b)
+#define CLK_DECL
+#endif
 namespace blink::cuda {
 
 /// Elements that bulk copies can carry.
@@ -79,6 +96,7 @@ BLINK_DEVICE_CODE inline void fetch(const Machine& machine, T* to, const T* from
 template <class Context, class Flow, class T>
 BLINK_DEVICE_CODE inline void load_flow(const Context& at, const Flow& flow, std::uint32_t* stop, const T* own,
                                         int giver, const rank_list& children) {
+    CLK_DECL;
     block_flags& mine = at.flags_of(at.rank);
     const auto all = static_cast<std::uint32_t>(children.count);
     ring_cursor to = ring_cursor::of(0, flow.stages);
@@ -91,15 +109,20 @@ BLINK_DEVICE_CODE inline void load_flow(const Context& at, const Flow& flow, std
             at.machine.proxy_fence(); // what was stored by others is read in bulk
         }
         const std::uint32_t n = at.chunk_size(c);
-        for (std::uint32_t first = 0; ok && first < n; first += flow.piece, to.advance()) {
+        for (std::uint32_t first = 0; ok && first < n; first += flow.piece, to.advance(1)) {
+            CLK(t0);
             ok = wait_phase(at.machine, flow.at->empty[to.index], to.parity ^ 1U, stop);
+            CLK_ADD(0, t0);
             if (!ok) { break; }
+            CLK(t1);
             auto& full = flow.at->full[to.index];
             const std::uint32_t size = n - first < flow.piece ? n - first : flow.piece;
             const auto bytes = static_cast<std::uint32_t>(in_bulk<T>(size) * sizeof(T));
             T* const stage = flow.stage(to.index);
             at.machine.expect(full, bytes);
             fetch(at.machine, stage, own + at.chunk_offset(c) + first, size, full);
+            CLK_ADD(1, t1);
+            CLK(t2);
             if (first == 0 && all > 0) {
                 for (int i = 0; ok && i < children.count; ++i) {
                     const int child = children[i];
@@ -107,6 +130,8 @@ BLINK_DEVICE_CODE inline void load_flow(const Context& at, const Flow& flow, std
                 }
                 at.machine.proxy_fence();
             }
+            CLK_ADD(2, t2);
+            CLK(t3);
             if (ok && all > 0) {
                 at.machine.expect(full, bytes * all);
                 for (std::uint32_t i = 0; i < all; ++i) {
@@ -116,9 +141,12 @@ BLINK_DEVICE_CODE inline void load_flow(const Context& at, const Flow& flow, std
             }
             if (!ok) { at.machine.stop(stop); } // before anyone takes the stage for complete
             at.machine.arrive(full);
+            CLK_ADD(3, t3);
+            CLK_COUNT(7);
             ++issued;
         }
     }
+    CLK_FLUSH(0, 8);
     if (!ok) { at.machine.stop(stop); }
     // Nothing may arrive in the memory of a block that has ended.
     for (std::uint32_t i = issued < flow.stages ? 0 : issued - flow.stages; i < issued; ++i) {
@@ -151,6 +179,15 @@ template <class Context>
     return ok;
 }
 
+/// Where chunk `c` is stored for target `t` of `to`.
+template <class Context>
+[[nodiscard]] BLINK_DEVICE_CODE inline auto* target_of(const Context& at, const bulk_targets& to, std::uint32_t c,
+                                                       int t) {
+    return to.parent != no_rank
+               ? at.slot(to.parent, to.place, c)
+               : at.call->out[t < to.own ? at.rank : to.readers[t - to.own]] + at.out_begin + at.chunk_offset(c);
+}
+
 /// Starts the stores of a piece to all targets, as one group; what fills no bulk copy is there at once.
 template <class Context, class T>
 BLINK_DEVICE_CODE inline void store_piece(const Context& at, const bulk_targets& to, const T* from, std::uint32_t c,
@@ -158,13 +195,7 @@ BLINK_DEVICE_CODE inline void store_piece(const Context& at, const bulk_targets&
     const std::uint32_t whole = in_bulk<T>(size);
     const int targets = to.parent != no_rank ? 1 : to.own + to.readers.count;
     for (int t = 0; t < targets; ++t) {
-        T* target = nullptr;
-        if (to.parent != no_rank) {
-            target = at.slot(to.parent, to.place, c);
-        } else {
-            target = at.call->out[t < to.own ? at.rank : to.readers[t - to.own]] + at.out_begin + at.chunk_offset(c);
-        }
-        target += first;
+        T* const target = target_of(at, to, c, t) + first;
         if (whole > 0) { at.machine.bulk_store(target, from, static_cast<std::uint32_t>(whole * sizeof(T))); }
         BLINK_NO_UNROLL
         for (std::uint32_t i = whole; i < size; ++i) { target[i] = from[i]; }
@@ -198,42 +229,68 @@ template <class Machine, class Barrier>
     return c == 0 || wait_phase(machine, barriers[(c - 1) % bulk_storers], (c - 1) / bulk_storers & 1U, stop);
 }
 
-/// A thread that stores: every chunk whose turn it is among `bulk_storers`. Returns when its stores are complete.
+/// A thread that stores: of every chunk whose turn it is among `bulk_storers`, every piece whose turn it is among
+/// `bulk_issuers`. Returns when its stores are complete.
 template <class Context, class Flow>
 BLINK_DEVICE_CODE inline void store_flow(const Context& at, const Flow& flow, std::uint32_t* stop,
                                          const bulk_targets& to, std::uint32_t storer) {
     const std::uint32_t pieces = (at.call->chunk_elements - 1) / flow.piece + 1; // of a full chunk
+    CLK_DECL;
+    const std::uint32_t issuer = storer % bulk_issuers;
     bool ok = true;
-    for (std::uint32_t c = storer; ok && c < at.chunks; c += bulk_storers) {
+    for (std::uint32_t c = storer / bulk_issuers; ok && c < at.chunks; c += bulk_storers) {
+        CLK(t0);
         ok = wait_for_targets(at, to, c);
+        CLK_ADD(8, t0);
         if (!ok) { at.machine.stop(stop); }
         // A barrier tells of one phase back, no more: so a chunk is begun when all before it have been started.
+        CLK(t1);
         ok = ok && wait_before(at.machine, flow.at->started, c, stop);
-        ring_cursor from = ring_cursor::of(c * pieces, flow.results);
+        CLK_ADD(9, t1);
+        ring_cursor from = ring_cursor::of(c * pieces + issuer, flow.results);
         ring_cursor read = from;
         std::uint32_t pending = 0; // pieces that stores may still read
         const std::uint32_t n = at.chunk_size(c);
-        for (std::uint32_t first = 0; ok && first < n; first += flow.piece, from.advance()) {
+        for (std::uint32_t first = issuer * flow.piece; ok && first < n; first += bulk_issuers * flow.piece) {
+            CLK(t2);
             ok = wait_phase(at.machine, flow.storable(from.index), from.parity, stop);
+            CLK_ADD(10, t2);
             if (!ok) { break; }
+            CLK(t3);
             store_piece(at, to, flow.result(from.index), c, first, n - first < flow.piece ? n - first : flow.piece);
+            CLK_ADD(11, t3);
+            from.advance(bulk_issuers);
             if (++pending > most_pending_stores) {
+                CLK(t4);
                 at.machine.template wait_read<most_pending_stores>();
+                CLK_ADD(12, t4);
                 at.machine.arrive(flow.reusable(read.index));
-                read.advance();
+                read.advance(bulk_issuers);
                 --pending;
             }
+            CLK_COUNT(15);
         }
         if (ok) { at.machine.arrive(flow.at->started[c % bulk_storers]); }
         at.machine.template wait_read<0>();
-        for (; ok && pending > 0; --pending, read.advance()) { at.machine.arrive(flow.reusable(read.index)); }
+        for (; ok && pending > 0; --pending, read.advance(bulk_issuers)) {
+            at.machine.arrive(flow.reusable(read.index));
+        }
+        CLK(t5);
         at.machine.wait_stored();
-        ok = ok && wait_before(at.machine, flow.at->told, c, stop);
+        CLK_ADD(13, t5);
+        if (!ok) { break; }
+        at.machine.arrive(flow.at->stored[c % bulk_storers]);
+        if (issuer > 0) { continue; }
+        ok = wait_phase(at.machine, flow.at->stored[c % bulk_storers], c / bulk_storers & 1U, stop) &&
+             wait_before(at.machine, flow.at->told, c, stop);
         if (ok) {
+            CLK(t6);
             announce(at, to, c);
+            CLK_ADD(14, t6);
             at.machine.arrive(flow.at->told[c % bulk_storers]);
         }
     }
+    CLK_FLUSH(8, 16);
 }
 
 /// Some threads that combine; see `combine_chunk`.
@@ -242,20 +299,30 @@ struct bulk_group {
     int threads;
 };
 
-/// The threads that combine each stage into a result.
+/// The threads that combine every stage whose turn it is among `bulk_groups` into a result.
+/// @param turn of this group
 template <class Context, class Flow, class T, class Op>
-BLINK_DEVICE_CODE inline void combine_flow(const Context& at, const Flow& flow, std::uint32_t* stop,
+BLINK_DEVICE_CODE inline void combine_flow(const Context& at, const Flow& flow, std::uint32_t* stop, std::uint32_t turn,
                                            const bulk_group& group, const T* const* sources, const Op& op,
                                            int finish_ranks) {
-    ring_cursor from = ring_cursor::of(0, flow.stages);
-    ring_cursor to = ring_cursor::of(0, flow.results);
+    CLK_DECL;
     const bool leads = at.machine.thread() % at.machine.team_threads == 0;
-    for (std::uint32_t c = 0; c < at.chunks; ++c) {
+    const std::uint32_t pieces = (at.call->chunk_elements - 1) / flow.piece + 1; // of a full chunk
+    ring_cursor from = ring_cursor::of(turn, flow.stages);
+    ring_cursor to = ring_cursor::of(turn, flow.results);
+    std::uint32_t in_chunk = turn;
+    for (std::uint32_t c = 0; c < at.chunks; in_chunk -= pieces, ++c) {
         const std::uint32_t n = at.chunk_size(c);
-        for (std::uint32_t first = 0; first < n; first += flow.piece) {
-            const bool ok = wait_phase(at.machine, flow.at->full[from.index], from.parity, stop) &&
-                            wait_phase(at.machine, flow.at->vacant[to.index], to.parity ^ 1U, stop);
+        for (; in_chunk * flow.piece < n; in_chunk += bulk_groups) {
+            const std::uint32_t first = in_chunk * flow.piece;
+            CLK(t0);
+            bool ok = wait_phase(at.machine, flow.at->full[from.index], from.parity, stop);
+            CLK_ADD(16, t0);
+            CLK(t1);
+            ok = ok && wait_phase(at.machine, flow.at->vacant[to.index], to.parity ^ 1U, stop);
+            CLK_ADD(17, t1);
             if (!at.machine.team_all(ok)) { return; }
+            CLK(t2);
             chunk_io<T> io{};
             io.own = flow.stage(from.index);
             io.contributor = at.rank;
@@ -265,16 +332,21 @@ BLINK_DEVICE_CODE inline void combine_flow(const Context& at, const Flow& flow, 
             io.slot = flow.result(to.index);
             io.targets = 1;
             combine_chunk(group, n - first < flow.piece ? n - first : flow.piece, io, true, op, finish_ranks);
-            at.machine.proxy_fence(); // what was stored here is read in bulk
+            CLK_ADD(18, t2);
+            CLK(t3);
+            at.machine.shared_proxy_fence(); // what was stored here is read in bulk
             at.machine.team_sync();
+            CLK_ADD(19, t3);
             if (leads) {
                 at.machine.arrive(flow.at->empty[from.index]);
                 at.machine.arrive(flow.at->done[to.index]);
             }
-            from.advance();
-            to.advance();
+            from.advance(bulk_groups);
+            to.advance(bulk_groups);
+            CLK_COUNT(23);
         }
     }
+    CLK_FLUSH(16, 24);
 }
 
 /// Someone who is only given results waits for all of them.
@@ -299,12 +371,13 @@ BLINK_DEVICE_CODE inline void make_barriers(const Machine& machine, bulk_barrier
         machine.make_barrier(b.vacant[i], 1);
     }
     for (int i = 0; i < bulk_storers; ++i) {
-        machine.make_barrier(b.started[i], 1);
+        machine.make_barrier(b.started[i], bulk_issuers);
+        machine.make_barrier(b.stored[i], bulk_issuers);
         machine.make_barrier(b.told[i], 1);
     }
 }
 
-/// The program of every thread of a block, of more than `bulk_other_teams` teams.
+/// The program of every thread of a block: of `bulk_other_teams` teams, and a multiple of `bulk_groups` that combine.
 /// @param memory of the rings, on 16 bytes
 template <class Machine, class T, class Op, device_schedule Schedule, class Barrier>
 BLINK_DEVICE_CODE inline void bulk_block(const Machine& machine, const tree_call<T>& call, const Schedule& schedule,
@@ -337,7 +410,7 @@ BLINK_DEVICE_CODE inline void bulk_block(const Machine& machine, const tree_call
                                      layout.down_stages, false};
 
     const int team = machine.thread() / machine.team_threads;
-    const int combiners = machine.threads() / machine.team_threads - bulk_other_teams;
+    const int combiners = (machine.threads() / machine.team_threads - bulk_other_teams) / bulk_groups; // of a group
     if (machine.thread() == 0) {
         shared.stop = 0;
         make_barriers(machine, shared.up, up.stages, layout.up_results, static_cast<std::uint32_t>(combiners));
@@ -352,10 +425,11 @@ BLINK_DEVICE_CODE inline void bulk_block(const Machine& machine, const tree_call
     std::uint32_t* const stop = &shared.stop;
     if (team >= bulk_other_teams) {
         if constexpr (!std::is_same_v<Op, first_of_two>) {
-            const int first = bulk_other_teams * machine.team_threads;
-            const bulk_group group{machine.thread() - first, machine.threads() - first};
+            const int each = combiners * machine.team_threads;
+            const int thread = machine.thread() - bulk_other_teams * machine.team_threads;
             if (combines) {
-                combine_flow(at, up, stop, group, shared.sources, op, finishes ? static_cast<int>(call.ranks) : 0);
+                combine_flow(at, up, stop, static_cast<std::uint32_t>(thread / each), {thread % each, each},
+                             shared.sources, op, finishes ? static_cast<int>(call.ranks) : 0);
             }
         }
     } else if (machine.thread() % machine.team_threads == 0) {

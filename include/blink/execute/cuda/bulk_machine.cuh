@@ -72,6 +72,8 @@ struct bulk_machine : gpu_machine {
 
     /// Orders accesses of this thread, and what it knows of others', against those of bulk copies.
     static __device__ void proxy_fence() { asm volatile("fence.proxy.async;" ::: "memory"); }
+    /// The same for shared memory alone.
+    static __device__ void shared_proxy_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
   private:
     [[nodiscard]] static __device__ std::uint32_t shared(const void* p) {

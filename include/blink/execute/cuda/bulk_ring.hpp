@@ -16,12 +16,23 @@
 
 namespace blink::cuda {
 
-inline constexpr int bulk_storers = 3; ///< threads that store, of a flow: each a chunk, in turn
 #ifndef PEND
 #define PEND 1
 #endif
-inline constexpr int most_pending_stores = PEND;    ///< pieces of a storing thread that it need not have read yet
-inline constexpr int bulk_roles = 1 + bulk_storers; ///< teams of a flow that move data: the first one loads
+#ifndef GROUPS
+#define GROUPS 4
+#endif
+#ifndef STORERS
+#define STORERS 2
+#endif
+#ifndef ISSUERS
+#define ISSUERS 2
+#endif
+inline constexpr int bulk_storers = STORERS; ///< chunks of a flow whose stores are under way, or being announced
+inline constexpr int bulk_issuers = ISSUERS; ///< threads that store a chunk, a piece each in turn
+inline constexpr int bulk_groups = GROUPS;   ///< of teams that combine, a piece each in turn
+inline constexpr int most_pending_stores = PEND;            ///< pieces of a storing thread that need not be read yet
+inline constexpr int bulk_roles = 1 + bulk_storers * bulk_issuers; ///< teams of a flow that move data: the first loads
 inline constexpr int bulk_other_teams = 2 * bulk_roles;
 inline constexpr int most_bulk_pieces = 64; ///< in a ring
 
@@ -39,8 +50,9 @@ struct bulk_barriers {
     Barrier empty[most_bulk_pieces];  ///< and have been read
     Barrier done[most_bulk_pieces];   ///< of a result: it is complete
     Barrier vacant[most_bulk_pieces]; ///< and its stores have read it
-    Barrier started[bulk_storers];    ///< of a storing thread: the stores of its chunk are on their way
-    Barrier told[bulk_storers];       ///< and the chunk is announced
+    Barrier started[bulk_storers];    ///< of a chunk: its stores are on their way
+    Barrier stored[bulk_storers];     ///< and complete
+    Barrier told[bulk_storers];       ///< and announced
 };
 
 /// What the threads of a block share beside the rings.
@@ -85,9 +97,11 @@ struct ring_cursor {
     [[nodiscard]] BLINK_DEVICE_CODE static ring_cursor of(std::uint32_t i, std::uint32_t count) {
         return {i % count, i / count & 1U, count};
     }
-    BLINK_DEVICE_CODE void advance() {
-        if (++index == count) {
-            index = 0;
+    /// @param step at most `count`
+    BLINK_DEVICE_CODE void advance(std::uint32_t step) {
+        index += step;
+        if (index >= count) {
+            index -= count;
             parity ^= 1U;
         }
     }
@@ -100,34 +114,33 @@ struct bulk_layout {
     std::uint32_t up_results = 0; ///< 0 where nothing is combined
     std::uint32_t down_stages = 0;
 
+    /// As many pieces as fit into `pieces`, in whole turns: a place in a ring belongs to one thread or group of those
+    /// that take turns, since who waits for a barrier has to see each of its phases.
     [[nodiscard]] BLINK_HOST_DEVICE static constexpr std::uint32_t ring(std::uint32_t pieces) {
         constexpr std::uint32_t most = most_bulk_pieces;
-        return pieces < most ? pieces : most;
+        return (pieces < most ? pieces : most) / turns * turns;
     }
 
-    /// Gives each flow its part, and takes smaller pieces until three stages of all sources fit.
+    /// Gives each flow its part, and takes smaller pieces until two turns of results and stages of all sources fit.
     [[nodiscard]] BLINK_HOST_DEVICE static constexpr bulk_layout of(const bulk_sizes& sizes, std::uint32_t sources,
                                                                     bool combines, bool down) {
-        constexpr std::uint32_t least_results = most_pending_stores + 2;
-        constexpr std::uint32_t least_stages = 3;
         bulk_layout l;
         for (l.piece = sizes.piece;; l.piece = l.piece / 32 * 16) {
             const std::uint32_t pieces = sizes.memory / l.piece;
             l.down_stages = ring(!down ? 0 : sources == 0 ? pieces : pieces / 3);
-            if (sources == 0) { return l; }
             const std::uint32_t up = pieces - l.down_stages;
-            if (!combines) {
-                l.up_stages = ring(up);
-                return l;
+            if (sources > 0) {
+                l.up_results = combines ? ring(up / (sources + 1) > turns ? up / (sources + 1) : turns) : 0;
+                l.up_stages = up < l.up_results ? 0 : ring((up - l.up_results) / sources);
             }
-            const std::uint32_t results = up / 4 < least_results ? least_results : up / 4;
-            l.up_stages = up < results ? 0 : ring((up - results) / sources);
-            if (l.up_stages >= least_stages || l.piece <= 16) {
-                l.up_results = ring(up - l.up_stages * sources);
-                return l;
-            }
+            const bool fits = (sources == 0 || l.up_stages > 0) && (!down || l.down_stages > 0);
+            if (fits || l.piece <= 16) { return l; }
         }
     }
+
+  private:
+    static constexpr std::uint32_t turns = bulk_groups > bulk_issuers ? bulk_groups : bulk_issuers;
+    static_assert(turns % bulk_groups == 0 && turns % bulk_issuers == 0);
 };
 
 } // namespace blink::cuda
