@@ -19,6 +19,9 @@ namespace blink::cuda {
 #ifndef PEND
 #define PEND 1
 #endif
+#ifndef COMBINERS
+#define COMBINERS 16
+#endif
 #ifndef GROUPS
 #define GROUPS 4
 #endif
@@ -28,12 +31,14 @@ namespace blink::cuda {
 #ifndef ISSUERS
 #define ISSUERS 2
 #endif
-inline constexpr int bulk_storers = STORERS; ///< chunks of a flow whose stores are under way, or being announced
-inline constexpr int bulk_issuers = ISSUERS; ///< threads that store a chunk, a piece each in turn
-inline constexpr int bulk_groups = GROUPS;   ///< of teams that combine, a piece each in turn
-inline constexpr int most_pending_stores = PEND;            ///< pieces of a storing thread that need not be read yet
-inline constexpr int bulk_roles = 1 + bulk_storers * bulk_issuers; ///< teams of a flow that move data: the first loads
-inline constexpr int bulk_other_teams = 2 * bulk_roles;
+inline constexpr int bulk_storers = STORERS;     ///< chunks of a flow whose stores are under way, or being announced
+inline constexpr int bulk_issuers = ISSUERS;     ///< threads that store a chunk, a piece each in turn
+inline constexpr int bulk_groups = GROUPS;       ///< of teams that combine, a piece each in turn
+inline constexpr int most_pending_stores = PEND; ///< pieces of a storing thread that need not be read yet
+/// Teams of a flow that move data, a thread of each: up one loads own elements and one the children's, down one loads.
+inline constexpr int bulk_up_teams = 2 + bulk_storers * bulk_issuers;
+inline constexpr int bulk_down_teams = 1 + bulk_storers * bulk_issuers;
+inline constexpr int bulk_other_teams = bulk_up_teams + bulk_down_teams;
 inline constexpr int most_bulk_pieces = 64; ///< in a ring
 
 /// How a block uses its shared memory.
@@ -46,7 +51,8 @@ struct bulk_sizes {
 /// @tparam Barrier of the machine: completes a phase when all have arrived and all expected bytes have
 template <class Barrier>
 struct bulk_barriers {
-    Barrier full[most_bulk_pieces];   ///< of a stage: its pieces are there
+    Barrier full[most_bulk_pieces];   ///< of a stage: its own piece is there
+    Barrier joined[most_bulk_pieces]; ///< and those of the children
     Barrier empty[most_bulk_pieces];  ///< and have been read
     Barrier done[most_bulk_pieces];   ///< of a result: it is complete
     Barrier vacant[most_bulk_pieces]; ///< and its stores have read it
