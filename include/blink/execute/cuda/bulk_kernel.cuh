@@ -18,7 +18,7 @@
 
 namespace blink::cuda {
 
-inline constexpr int bulk_threads = 32 * (bulk_other_teams + COMBINERS); ///< of a block
+inline constexpr int bulk_threads = 32 * (bulk_other_teams + bulk_combining_teams); ///< of a block
 
 /// Grid as that of `tree_kernel`, `bulk_threads` threads and `sizes.memory` bytes of shared memory each. Empty where it
 /// is compiled for GPUs without bulk copies.

@@ -16,25 +16,12 @@
 
 namespace blink::cuda {
 
-#ifndef PEND
-#define PEND 1
-#endif
-#ifndef COMBINERS
-#define COMBINERS 16
-#endif
-#ifndef GROUPS
-#define GROUPS 4
-#endif
-#ifndef STORERS
-#define STORERS 2
-#endif
-#ifndef ISSUERS
-#define ISSUERS 2
-#endif
-inline constexpr int bulk_storers = STORERS;     ///< chunks of a flow whose stores are under way, or being announced
-inline constexpr int bulk_issuers = ISSUERS;     ///< threads that store a chunk, a piece each in turn
-inline constexpr int bulk_groups = GROUPS;       ///< of teams that combine, a piece each in turn
-inline constexpr int most_pending_stores = PEND; ///< pieces of a storing thread that need not be read yet
+// Measured between two H200: with more of anything an AllReduce over few blocks is not faster.
+inline constexpr int bulk_storers = 2;         ///< chunks of a flow whose stores are under way, or being announced
+inline constexpr int bulk_issuers = 2;         ///< threads that store a chunk, a piece each in turn
+inline constexpr int bulk_groups = 4;          ///< of teams that combine, a piece each in turn
+inline constexpr int bulk_combining_teams = 8; ///< in all, of a kernel
+inline constexpr int most_pending_stores = 1;  ///< pieces of a storing thread that need not be read yet
 /// Teams of a flow that move data, a thread of each: up one loads own elements and one the children's, down one loads.
 inline constexpr int bulk_up_teams = 2 + bulk_storers * bulk_issuers;
 inline constexpr int bulk_down_teams = 1 + bulk_storers * bulk_issuers;
@@ -44,7 +31,7 @@ inline constexpr int most_bulk_pieces = 64; ///< in a ring
 /// How a block uses its shared memory.
 struct bulk_sizes {
     std::uint32_t memory = 216u << 10; ///< bytes of all rings
-    std::uint32_t piece = 16u << 10;   ///< bytes of a piece, at most; a multiple of 16, as `memory`
+    std::uint32_t piece = 8u << 10;    ///< bytes of a piece, at most; a multiple of 16, as `memory`
 };
 
 /// What the threads of a block meet at.

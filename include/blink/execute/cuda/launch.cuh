@@ -137,7 +137,8 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
     std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
     set_deadline(call, memory);
-    [[maybe_unused]] const bool in_bulk = may_go_in_bulk(s, call, count, memory.tuned.bulk_from);
+    // Beside a part that goes over the host, which `shard_stride` tells of, kernels that combine it need room.
+    [[maybe_unused]] const bool in_bulk = shard_stride == 0 && may_go_in_bulk(s, call, count, memory.tuned.bulk_from);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         set_local_ranks(call, d);
