@@ -8,7 +8,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <atomic>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -51,10 +53,20 @@ struct capture_point {
 /// the host launches them is the order in which they run.
 class captured_calls {
   public:
-    /// @param orders_eager false: calls made one by one follow each other by other means, as long as none is captured
-    explicit captured_calls(int device, bool orders_eager = false) : orders_eager_(orders_eager) {
+    /// Puts what is enqueued on a stream from then on behind all calls made one by one.
+    using follower = std::function<void(cudaStream_t)>;
+
+    /// Calls made one by one follow each other on their stream, and behind those on other streams.
+    explicit captured_calls(int device) {
         const cuda::device_scope current(device);
         cuda::check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    }
+
+    /// They follow each other by other means, so nothing is recorded behind them as long as none is captured.
+    /// @param idle a stream of `device` that lives as long as this
+    captured_calls(int device, follower behind_eager, cudaStream_t idle) : captured_calls(device) {
+        behind_eager_ = std::move(behind_eager);
+        idle_ = idle;
     }
     ~captured_calls() { (void)cudaEventDestroy(last_); }
     captured_calls(const captured_calls&) = delete;
@@ -66,14 +78,17 @@ class captured_calls {
         const capture_point at = capture_point::of(stream);
         capture_ = at.id;
         if (capture_ == 0) {
-            const unsigned long long last_stream = std::exchange(stream_, orders_eager_ ? id_of(stream) : 0);
+            const unsigned long long last_stream = std::exchange(stream_, behind_eager_ ? 0 : id_of(stream));
             // Any graph may have been launched since the last call.
-            if (any_captured_ || (orders_eager_ && stream_ != last_stream)) {
+            if (any_captured_ || (!behind_eager_ && stream_ != last_stream)) {
                 cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent");
             }
             return;
         }
-        any_captured_ = true;
+        if (!any_captured_.exchange(true) && behind_eager_) {
+            behind_eager_(idle_);
+            cuda::check(cudaEventRecord(last_, idle_), "cudaEventRecord");
+        }
         if (const auto known = graphs_.find(at.id); known == graphs_.end()) {
             cuda::check(cudaStreamWaitEvent(stream, last_, cudaEventWaitExternal), "cudaStreamWaitEvent");
         } else if (stream != known->second.stream) {
@@ -85,7 +100,12 @@ class captured_calls {
     /// Where it is captured, then only the last one in the same graph, as `other` may be gone when that is launched.
     /// @throw cuda_error where the driver refuses
     void follow(captured_calls& other, cudaStream_t stream) const {
-        if (capture_ == 0) { return cuda::check(cudaStreamWaitEvent(stream, other.last_, 0), "cudaStreamWaitEvent"); }
+        if (capture_ == 0) {
+            if (other.is_marked()) {
+                return cuda::check(cudaStreamWaitEvent(stream, other.last_, 0), "cudaStreamWaitEvent");
+            }
+            return other.behind_eager_(stream);
+        }
         const std::lock_guard lock(other.guard_);
         const auto known = other.graphs_.find(capture_);
         if (known != other.graphs_.end()) { join(stream, known->second.calls); }
@@ -94,7 +114,10 @@ class captured_calls {
     /// The call is on `stream`.
     /// @throw cuda_error where the driver refuses
     void after(cudaStream_t stream) {
-        if (capture_ == 0) { return cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
+        if (capture_ == 0) {
+            if (is_marked()) { cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
+            return;
+        }
         const capture_point at = capture_point::of(stream);
         const std::lock_guard lock(guard_);
         if (graphs_.size() > most_graphs && !graphs_.contains(at.id)) { graphs_.erase(graphs_.begin()); }
@@ -110,8 +133,13 @@ class captured_calls {
 
     /// Waits for the last call that was launched.
     void wait() const noexcept {
-        (void)cudaEventSynchronize(last_);
-        (void)cudaGetLastError();
+        try {
+            if (!is_marked()) {
+                behind_eager_(idle_);
+                return cuda::check(cudaStreamSynchronize(idle_), "cudaStreamSynchronize");
+            }
+            cuda::check(cudaEventSynchronize(last_), "cudaEventSynchronize");
+        } catch (const error&) { (void)cudaGetLastError(); } // the calls ended in an error, which they told
     }
 
   private:
@@ -142,9 +170,13 @@ class captured_calls {
         cuda::check(joined, "cudaStreamUpdateCaptureDependencies");
     }
 
+    /// Whether the event stands behind the last call.
+    [[nodiscard]] bool is_marked() const { return any_captured_ || !behind_eager_; }
+
     cudaEvent_t last_ = nullptr;
-    const bool orders_eager_;
-    bool any_captured_ = false;
+    follower behind_eager_;
+    cudaStream_t idle_ = nullptr;
+    std::atomic<bool> any_captured_ = false;
     unsigned long long capture_ = 0; ///< of the call between `before` and `after`; 0: it is made by itself
     unsigned long long stream_ = 0;  ///< of the last call made one by one; 0: there is none
     std::mutex guard_;               ///< of `graphs_`

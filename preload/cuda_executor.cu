@@ -36,9 +36,6 @@ class cuda_executor final : public executor {
 
     [[nodiscard]] std::string refusal(const matched_call& call) override {
         if (!unusable_.empty()) { return unusable_; }
-        if (!has_trees(call.kind) && !chosen_.all_of_one_process) {
-            return "exchanges of a process with all GPUs are Blink's with BLINK_ONE_PROCESS=all";
-        }
         try {
             const relaxed_capture others_may_capture;
             if (std::string why = refusal_of_capture(call); !why.empty()) { return why; }
@@ -95,9 +92,6 @@ class cuda_executor final : public executor {
         if (captured == 0) { return {}; }
         if (captured < devices_.size()) {
             return "the streams of some ranks are being captured, those of others are not";
-        }
-        if (!chosen_.all_of_one_process) {
-            return "captured calls of a process with all GPUs are Blink's with BLINK_ONE_PROCESS=all";
         }
         return group_ ? "" : "streams are being captured, and Blink has done nothing for this communicator before";
     }

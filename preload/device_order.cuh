@@ -62,7 +62,7 @@ class device_order {
 
     captured_calls& of(int device) {
         std::unique_ptr<captured_calls>& calls = calls_[device];
-        if (calls == nullptr) { calls = std::make_unique<captured_calls>(device, true); }
+        if (calls == nullptr) { calls = std::make_unique<captured_calls>(device); }
         return *calls;
     }
 

@@ -54,7 +54,8 @@ class process_executor final : public executor {
   public:
     process_executor(const process_place& at, const settings& chosen)
         : comm_(at.rank, at.ranks, rendezvous(at.address, chosen.rendezvous_timeout), choices_for(at, chosen)),
-          chosen_(chosen), order_(comm_.device()) {
+          chosen_(chosen), order_(
+                               comm_.device(), [this](cudaStream_t on) { comm_.follow_calls(on); }, comm_.stream()) {
         if (at.rank == 0 && log::tells_info()) {
             tell_of(std::to_string(at.ranks) + " processes on " + comm_.machine().name(),
                     comm_.plan_for(collective::allreduce, 0, planning(options{})));

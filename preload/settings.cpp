@@ -47,10 +47,6 @@ class reader {
              "0, 1, or calls such as "
              "allreduce,broadcast,reduce,allgather,reduce_scatter,alltoall,gather,scatter,send_recv",
              [&](const std::string& value) { return disable(value, s.disabled); });
-        with("BLINK_ONE_PROCESS", "collectives or all", [&](const std::string& value) {
-            s.all_of_one_process = value == "all";
-            return value == "all" || value == "collectives";
-        });
         with("BLINK_TOPO_FILE", "", [&](const std::string& value) { return (s.topology_file = value, true); });
         with("BLINK_PLAN_DUMP_FILE", "", [&](const std::string& value) { return (s.plan_file = value, true); });
         with("BLINK_TUNING_FILE", "", [&](const std::string& value) { return (s.tuning_file = value, true); });

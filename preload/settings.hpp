@@ -21,8 +21,6 @@ struct settings {
     log::level debug = log::level::warn;
     /// BLINK_DISABLE: `1` for all, `0` for none, or calls by name (`allreduce,broadcast`), which go to NCCL.
     std::array<bool, call_names.size()> disabled{};
-    /// BLINK_ONE_PROCESS: `collectives`, or `all` for exchanges and captured calls of a process with all GPUs too.
-    bool all_of_one_process = false;
     /// BLINK_TOPO_FILE: a machine by name, or a file with a topology, instead of what the probe finds.
     std::string topology_file;
     /// BLINK_PLAN_DUMP_FILE: each plan is written there once it is made, as JSON, a plan a line.

@@ -60,7 +60,8 @@ class bulk_trial {
         int least = blink::cuda::max_blocks;
         for (const blink::cuda::device_ranks& d : resources_.devices()) {
             const blink::cuda::device_scope current(d.device);
-            least = std::min(least, blink::cuda::resident_bulk_blocks(kernel) / static_cast<int>(d.ranks.size()));
+            least =
+                std::min(least, blink::cuda::resident_bulk_blocks(kernel, d.device) / static_cast<int>(d.ranks.size()));
         }
         return least;
     }
@@ -126,6 +127,7 @@ class bulk_trial {
         });
         blink::cuda::group_memory memory = resources_.memory();
         memory.tuned.bulk_from = bulk_from;
+        memory.tuned.bulk_blocks = blink::cuda::max_blocks;
         blink::cuda::launch<T>(s, blink::cuda::to_runtime_schedule(s), std::span<const T* const>(in),
                                std::span<T* const>(out), count, op, resources_.devices(), memory, chunk_bytes);
         resources_.wait();

@@ -47,11 +47,14 @@ outcome run_poison(ground& on, std::uint64_t rounds) {
     for (std::uint64_t round = 1; round <= rounds; ++round) {
         {
             const device_scope current(1);
-            blink::cuda::start_kernel(poison_data, dim3(blocks), most_threads, 1, on.stream(1, {}), at[1], round);
-            blink::cuda::start_kernel(poll_data, dim3(blocks), most_threads, 1, on.stream(1, {}), at[1], round);
+            blink::cuda::start_kernel(poison_data, dim3(blocks), most_threads,
+                                      blink::cuda::launch_place{1, on.stream(1, {})}, at[1], round);
+            blink::cuda::start_kernel(poll_data, dim3(blocks), most_threads,
+                                      blink::cuda::launch_place{1, on.stream(1, {})}, at[1], round);
         }
         const device_scope current(0);
-        blink::cuda::start_kernel(send_data, dim3(blocks), most_threads, 0, on.stream(0, {}), at[0], round);
+        blink::cuda::start_kernel(send_data, dim3(blocks), most_threads, blink::cuda::launch_place{0, on.stream(0, {})},
+                                  at[0], round);
     }
     return on.finish({}, start);
 }

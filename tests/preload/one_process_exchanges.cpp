@@ -125,13 +125,16 @@ bool replays(const machine& m) {
         check("call", ncclAlltoAll(from[r], to[r], 1000, uint32, m.comms[r], m.at(r)));
     }
     check("ncclGroupEnd", ncclGroupEnd());
+    // No graph is instantiated while another stream is captured, which forbids it.
+    std::vector<cudaGraph_t> captured(n);
     std::vector<cudaGraphExec_t> graphs(n);
     for (std::size_t r = 0; r < n; ++r) {
-        cudaGraph_t graph = nullptr;
+        check("cudaStreamEndCapture", cudaStreamEndCapture(m.streams[r], &captured[r]));
+    }
+    for (std::size_t r = 0; r < n; ++r) {
         check("cudaSetDevice", cudaSetDevice(static_cast<int>(r)));
-        check("cudaStreamEndCapture", cudaStreamEndCapture(m.streams[r], &graph));
-        check("cudaGraphInstantiate", cudaGraphInstantiate(&graphs[r], graph, 0));
-        check("cudaGraphDestroy", cudaGraphDestroy(graph));
+        check("cudaGraphInstantiate", cudaGraphInstantiate(&graphs[r], captured[r], 0));
+        check("cudaGraphDestroy", cudaGraphDestroy(captured[r]));
     }
     std::uint32_t factor = 1;
     for (int i = 0; i < launches; ++i) {

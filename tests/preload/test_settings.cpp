@@ -59,9 +59,6 @@ TEST_CASE("right values are taken") {
     CHECK(r.chosen.plan_file == "plans.json");
     CHECK(read({{"BLINK_DISABLE", "1"}}).chosen.disabled ==
           std::array{true, true, true, true, true, true, true, true, true});
-    CHECK_FALSE(settings{}.all_of_one_process);
-    CHECK(read({{"BLINK_ONE_PROCESS", "all"}}).chosen.all_of_one_process);
-    CHECK_FALSE(read({{"BLINK_ONE_PROCESS", "collectives"}}).chosen.all_of_one_process);
     CHECK(read({{"BLINK_DISABLE", "send_recv"}}).chosen.disabled.back());
     CHECK(read({{"BLINK_DISABLE", "0"}}).chosen.disabled == settings{}.disabled);
     CHECK(read({{"BLINK_DEBUG", "none"}}).chosen.debug == log::level::none);
@@ -92,7 +89,6 @@ TEST_CASE("a wrong value gives a message that names it, and the default") {
                                                           {"BLINK_DISABLE", "yes"},
                                                           {"BLINK_DISABLE", "reduce,"},
                                                           {"BLINK_DISABLE", "allreduce,all"},
-                                                          {"BLINK_ONE_PROCESS", "yes"},
                                                           {"BLINK_TIMEOUT_MS", "0"},
                                                           {"BLINK_TIMEOUT_MS", "-1"},
                                                           {"BLINK_TIMEOUT_MS", "1s"},

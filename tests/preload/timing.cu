@@ -83,13 +83,16 @@ std::vector<cudaGraphExec_t> captured(const std::vector<place>& places, const ca
         check("cudaStreamBeginCapture", cudaStreamBeginCapture(p.on, cudaStreamCaptureModeThreadLocal));
     }
     for (int i = 0; i < calls_of_graph; ++i) { call(count); }
+    // No graph is instantiated while another stream is captured, which forbids it.
+    std::vector<cudaGraph_t> graphs(places.size());
     std::vector<cudaGraphExec_t> ready(places.size());
     for (std::size_t r = 0; r < places.size(); ++r) {
-        cudaGraph_t graph = nullptr;
+        check("cudaStreamEndCapture", cudaStreamEndCapture(places[r].on, &graphs[r]));
+    }
+    for (std::size_t r = 0; r < places.size(); ++r) {
         check("cudaSetDevice", cudaSetDevice(places[r].device));
-        check("cudaStreamEndCapture", cudaStreamEndCapture(places[r].on, &graph));
-        check("cudaGraphInstantiate", cudaGraphInstantiate(&ready[r], graph, 0));
-        check("cudaGraphDestroy", cudaGraphDestroy(graph));
+        check("cudaGraphInstantiate", cudaGraphInstantiate(&ready[r], graphs[r], 0));
+        check("cudaGraphDestroy", cudaGraphDestroy(graphs[r]));
     }
     return ready;
 }

@@ -12,8 +12,10 @@ unrun. --case: only cases with TEXT in their names; --rehearse: both runs are gl
 Status 77 where there is no PyTorch or no GPU.
 """
 import argparse
+import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +23,7 @@ import time
 from torch_ranks import Ranks
 
 JOB = pathlib.Path(__file__).with_name("torch_job.py")
+PROGRAM = str(pathlib.Path(__file__).with_name("torch_program.py"))
 SERVED = ("allreduce", "broadcast", "reduce", "allgather", "reduce_scatter")
 
 
@@ -97,6 +100,11 @@ CASES = (
     ("60 communicators, or as many as 15 s allow", "communicators", NEVER, enough_communicators),
     ("30 communicators that are split off, or as many as 15 s allow", "split communicators", NEVER, enough_communicators),
     ("a rank that dies", "lost rank", NEVER, told_of_rank_1))
+# Name, the command of a whole program, and the call of NCCL's that Blink has in it.
+PROGRAMS = (
+    ("50 steps under torchrun, to the bit",
+     [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", PROGRAM], "allreduce"),
+    ("50 steps of one process with all GPUs, to the bit", [sys.executable, PROGRAM], "broadcast"))
 
 
 class Runs:
@@ -113,6 +121,7 @@ class Runs:
         common = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
         own = "gloo" if given.rehearse else "nccl"
         self.limit, self.end, self.failed = given.limit, time.monotonic() + given.total, 0
+        self.common, self.under, self.folder = common, under, folder
         self.blink = Ranks("blink", folder, job(own), {**common, **under})
         self.split = Ranks("split", folder, job(own, *([] if given.rehearse else ["at-once"])), {**common, **under})
         self.peer = Ranks("peer", folder, job("nccl" if self.peer_is_nccl else "gloo"), {**common, **without})
@@ -144,6 +153,28 @@ class Runs:
         except (KeyError, IndexError) as e:
             right, text = False, f"the answer lacks {e}"
         return self.tell(name, right, f"{text} ({took})" if text else took)
+
+    def compare(self, name, command, served):
+        """What a whole program prints with and without the library."""
+        print(f"...   {name}", flush=True)
+        begin, printed = time.monotonic(), []
+        for who, variables in (("with libblink.so", self.under), ("without it", {})):
+            log = self.folder / f"program.{'blink' if variables else 'peer'}.log"
+            try:
+                with open(log, "w", encoding="utf-8") as errors:
+                    done = subprocess.run(command, env={**os.environ, **self.common, **variables}, stdout=subprocess.PIPE,
+                                          stderr=errors, text=True, check=False,
+                                          timeout=max(1.0, min(2 * self.limit, self.end - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                return self.tell(name, False, f"{who}: too slow; see {log}")
+            if done.returncode != 0:
+                return self.tell(name, False, f"{who}: status {done.returncode}; see {log}")
+            printed.append(json.loads(done.stdout.strip().splitlines()[-1]))
+            if variables and f"blink: {served} up to" not in log.read_text(encoding="utf-8", errors="replace"):
+                return self.tell(name, False, f"{served} was not Blink's; see {log}")
+        mine, peer = printed
+        return self.tell(name, len(mine) == 50 and mine == peer, f"loss {mine[0]:.4f} to {mine[-1]:.4f}, furthest from the "
+                         f"peer's by {furthest(mine, peer):.2g} of it ({time.monotonic() - begin:.1f} s both)")
 
     def tell_paths(self, parts):
         """Which of the calls the library says to have been Blink's."""
@@ -185,8 +216,10 @@ def main():
         cases = [c for c in cases if c[1] not in ("exchanges", "split communicators")]
     if given.rehearse: # gloo tells in other words, and nothing is captured
         cases = [c for c in cases if c[1] not in ("captured step", "lost rank", "communicators", "shards")]
+    programs = [p for p in PROGRAMS if gpus > 1 and not given.rehearse and
+                (not given.case or any(text in p[0] for text in given.case))]
     if given.list:
-        print("\n".join(c[0] for c in cases))
+        print("\n".join(c[0] for c in [*cases, *programs]))
         return 0
     if gpus == 0 and not given.rehearse:
         print("no GPU is visible: skipped")
@@ -199,12 +232,14 @@ def main():
     runs = Runs(given, gpus, folder)
     for case in cases:
         runs.attempt(*case)
+    for program in programs:
+        runs.compare(*program)
     for who, ranks in (("peer", runs.peer), ("split", runs.split), ("blink", runs.blink)):
         if ranks.processes:
             ends = ranks.end()
             runs.tell(f"the {who} ranks end well", ends == [0, 0], str(ends))
     runs.tell_paths([c[1] for c in cases])
-    print(f"{len(cases)} cases, {runs.failed} failed", flush=True)
+    print(f"{len(cases) + len(programs)} cases, {runs.failed} failed", flush=True)
     return 1 if runs.failed else 0
 
 

@@ -25,7 +25,7 @@
 
 namespace blink::cuda {
 
-/// Streams, flags, slots and rings of the ranks of one process. Device memory a rank: 32 MiB of slots, about 48 MiB of
+/// Streams, flags, slots and rings of the ranks of one process. Device memory a rank: 32 MiB of slots, about 96 MiB of
 /// rings, and at most 700 KiB of flags.
 class group_resources {
   public:

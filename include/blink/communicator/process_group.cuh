@@ -202,6 +202,13 @@ class communicator {
         windows_.remove(resources_, buffer);
     }
 
+    /// What is enqueued on `on` from here on follows all eager calls made so far, whatever streams they went to.
+    /// @throw cuda_error where the driver refuses
+    void follow_calls(cudaStream_t on) const {
+        const cuda::device_scope current(device());
+        order_.catch_up({device(), on}, stream());
+    }
+
     /// Waits for everything on this rank's GPU.
     /// @throw peer_lost_error, timeout_error, aborted_error or cuda_error for what went wrong, here or on another rank;
     ///        the communicator stays unusable then
@@ -244,7 +251,7 @@ class communicator {
         std::vector<T*> out = outputs_of(choices, own_out);
         in_order(stream, [&](const cuda::device_ranks& here) {
             const std::span<const cuda::device_ranks> devices(&here, 1);
-            const bool straight = s.kind == collective::allreduce && all_reach_all();
+            const bool straight = s.kind == collective::allreduce && resources_.all_reach_all();
             const cuda::short_ways ways{s, entry.form, one_lane_, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
@@ -259,7 +266,10 @@ class communicator {
         cuda::device_ranks here = resources_.here();
         here.stream = stream;
         const cuda::device_scope current(here.device);
-        order_.follow(stream, this->stream(), [&] { enqueue(here); });
+        order_.follow(here.place(), this->stream(), [&](cuda::launch_mark* mark) {
+            here.mark = mark;
+            enqueue(here);
+        });
     }
 
     /// Checks a call; before that compares it with the other ranks' where they do so.
@@ -333,15 +343,6 @@ class communicator {
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
         resources_.met().claim(name_of(key), std::to_string(digest_of(entry.made.schedule)));
         return plans_.emplace(key, std::move(entry)).first->second;
-    }
-
-    [[nodiscard]] bool all_reach_all() const {
-        for (int from = 0; from < size(); ++from) {
-            for (int to = 0; to < size(); ++to) {
-                if (!resources_.reaches(from, to)) { return false; }
-            }
-        }
-        return true;
     }
 
     /// A hop is a store into the peer's memory, so both ends of every edge must reach each other.

@@ -19,6 +19,7 @@
 #include <cuda_runtime_api.h>
 
 #include <chrono>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -82,6 +83,9 @@ class process_resources {
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.
     [[nodiscard]] bool reaches(int from, int to) const {
         return reach_[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)] == '1';
+    }
+    [[nodiscard]] bool all_reach_all() const {
+        return std::ranges::all_of(reach_, [](const std::string& row) { return row.find('0') == std::string::npos; });
     }
 
     [[nodiscard]] bool aborted() const noexcept { return words_->aborted(); }

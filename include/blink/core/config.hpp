@@ -13,11 +13,15 @@
 #define BLINK_UNROLL _Pragma("unroll")
 /// Keeps it a loop, where its steps are rare and code is dear.
 #define BLINK_NO_UNROLL _Pragma("unroll 1")
+/// Keeps a function that is rarely called out of its callers, so that what runs each time is short and close together.
+/// What it takes and gives goes by value: a reference would put all of the caller's state into memory.
+#define BLINK_RARE __noinline__
 #else
 #define BLINK_HOST_DEVICE
 #define BLINK_DEVICE_CODE
 #define BLINK_UNROLL _Pragma("GCC unroll 16")
 #define BLINK_NO_UNROLL
+#define BLINK_RARE
 #endif
 
 /// In kernels: the compiler may assume nothing about `x` from here on, so a product is rounded and not fused into a

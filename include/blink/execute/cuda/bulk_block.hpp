@@ -4,10 +4,10 @@
 /// The block program for GPUs whose multiprocessors copy in bulk (compute capability 9.0): the protocol of
 /// `tree_block`, flag by flag, so that ranks which run either meet in one call.
 ///
-/// No thread moves data through its registers. Of each flow, up and down, one thread waits for what it needs of other
-/// ranks and starts loads into a ring; a few others, each with a chunk in turn, start the stores, wait until those are
-/// complete, and announce the chunk: while one waits and fences, the next chunk's stores are under way. Where there is
-/// something to combine, all other teams do so, from one ring into another.
+/// Almost nothing passes through registers. Of each flow, up and down, a thread or two start loads into the stages of a
+/// ring; others start the stores of a chunk, a piece each in turn, wait until those are complete, and announce the
+/// chunk: while some wait and fence, others have begun the next chunk. Where there is something to combine, groups of
+/// teams take stages in turn and leave the results in another ring.
 ///
 /// Not for relay stops, staged or pulled calls. All buffers lie on 16 bytes; what is left at the end of a part and too
 /// short for a bulk copy is moved by the threads that load and store.
@@ -16,6 +16,7 @@
 #pragma once
 
 #include <blink/core/config.hpp>
+#include <blink/execute/cuda/bulk_choice.hpp>
 #include <blink/execute/cuda/bulk_loads.hpp>
 #include <blink/execute/cuda/bulk_ring.hpp>
 #include <blink/execute/cuda/bulk_stores.hpp>

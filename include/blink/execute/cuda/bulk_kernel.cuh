@@ -34,15 +34,15 @@ __global__ void __launch_bounds__(bulk_threads, 1)
 #endif
 }
 
-/// Blocks of `kernel`, a `bulk_kernel`, that the current device holds at once; 0 where it does not run there. Asked of
-/// the driver once.
-[[nodiscard]] inline int resident_bulk_blocks(const void* kernel, const bulk_sizes& sizes = {}) {
+/// Blocks of `kernel`, a `bulk_kernel`, that one GPU holds at once; 0 where it does not run there. Asked of the driver
+/// once.
+/// @param device the current one
+[[nodiscard]] inline int resident_bulk_blocks(const void* kernel, int device) {
     static std::mutex guard;
     static std::map<std::pair<const void*, int>, int> known;
-    int device = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice");
     const std::scoped_lock lock(guard);
     auto [entry, missing] = known.try_emplace({kernel, device}, 0);
+    constexpr bulk_sizes sizes{};
     if (!missing) { return entry->second; }
     int major = 0;
     check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Which calls bulk copies carry, and the waits of a block that copies in bulk.
+/// The waits of a block that copies in bulk.
 #pragma once
 
 #include <blink/core/config.hpp>
@@ -13,23 +13,6 @@
 #include <cstdint>
 
 namespace blink::cuda {
-
-/// Elements that bulk copies can carry.
-template <class T>
-inline constexpr bool travels_in_bulk = 16 % sizeof(T) == 0;
-
-/// Whether all buffers and shards of a call lie on 16 bytes, as bulk copies want them. Those that nobody touches count
-/// too.
-template <class T>
-[[nodiscard]] bool lies_in_bulk(const tree_call<T>& call) {
-    bool right = true;
-    for (int r = 0; r < call.ranks; ++r) { right = right && aligned(call.in[r]) && aligned(call.out[r]); }
-    for (int l = 0; l < call.lane_count; ++l) {
-        right =
-            right && call.lanes[l].in_offset * sizeof(T) % 16 == 0 && call.lanes[l].out_offset * sizeof(T) % 16 == 0;
-    }
-    return right;
-}
 
 /// Elements of `size` that whole bulk copies carry.
 template <class T>

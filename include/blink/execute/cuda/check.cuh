@@ -28,18 +28,20 @@ inline void check(cudaError_t status, const char* call,
 class device_scope {
   public:
     explicit device_scope(int device) noexcept {
-        known_ = cudaGetDevice(&before_) == cudaSuccess;
-        if (!known_ || device != before_) { (void)cudaSetDevice(device); }
+        const bool known = cudaGetDevice(&before_) == cudaSuccess;
+        if (known && device == before_) { return; }
+        (void)cudaSetDevice(device);
+        goes_back_ = known;
     }
     ~device_scope() {
-        if (known_) { (void)cudaSetDevice(before_); }
+        if (goes_back_) { (void)cudaSetDevice(before_); }
     }
     device_scope(const device_scope&) = delete;
     device_scope& operator=(const device_scope&) = delete;
 
   private:
     int before_ = 0;
-    bool known_ = false;
+    bool goes_back_ = false;
 };
 
 } // namespace blink::cuda

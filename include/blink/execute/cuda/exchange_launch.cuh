@@ -51,7 +51,7 @@ void launch_exchange(const exchange& e, const std::vector<std::vector<int>>& rou
     int blocks = std::min(memory.blocks == 0 ? 128 : memory.blocks, max_blocks);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
-        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));
+        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel), d.device);
         blocks = std::min(blocks, resident / static_cast<int>(d.ranks.size()));
     }
     if (blocks < 1) {

@@ -4,10 +4,10 @@
 /// Puts the kernel of one call on the streams of its devices.
 #pragma once
 
-#include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/tuning.hpp>
+#include <blink/execute/cuda/bulk_choice.hpp>
 #include <blink/execute/cuda/bulk_kernel.cuh>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
@@ -26,12 +26,11 @@
 
 namespace blink::cuda {
 
-/// Blocks of `kernel` that one multiprocessor holds at once, on the current device; asked of the driver once.
-[[nodiscard]] inline int resident_blocks(const void* kernel) {
+/// Blocks of `kernel` that one GPU holds at once; asked of the driver once.
+/// @param device the current one
+[[nodiscard]] inline int resident_blocks(const void* kernel, int device) {
     static std::mutex guard;
     static std::map<std::pair<const void*, int>, int> known;
-    int device = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice");
     const std::scoped_lock lock(guard);
     auto [entry, missing] = known.try_emplace({kernel, device}, 0);
     if (missing) {
@@ -51,6 +50,9 @@ struct device_ranks {
     int device = 0;
     cudaStream_t stream = nullptr;
     std::vector<int> ranks;
+    launch_mark* mark = nullptr; ///< to be recorded behind the call, see `launch_place`
+
+    [[nodiscard]] launch_place place() const { return {device, stream, mark}; }
 };
 
 /// What a group keeps for its ranks, and a plan's relays for theirs; one entry a participant where a vector stands.
@@ -82,15 +84,6 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
     for (const int r : here.ranks) { *next++ = static_cast<std::uint8_t>(r); }
 }
 
-/// Whether a call, of which everything but `local_ranks` is set, is long enough for bulk copies and lies right for
-/// them.
-template <class T>
-[[nodiscard]] bool may_go_in_bulk(const schedule& s, const tree_call<T>& call, std::size_t count, std::size_t from) {
-    const std::size_t larger = std::max(input_count(s.kind, s.ranks, count), output_count(s.kind, s.ranks, count));
-    return from > 0 && larger * sizeof(T) >= from && call.participants == call.ranks && !call.staged &&
-           lies_in_bulk(call);
-}
-
 /// Enqueues the ranks of `d` as a bulk kernel where the device runs so many blocks of it at once; false where it does
 /// not. The shape is not asked, so that ranks need not agree on this.
 template <class T, class Op>
@@ -98,9 +91,9 @@ template <class T, class Op>
                                  const device_ranks& d) {
     const auto kernel = bulk_kernel<T, Op>;
     const auto blocks = static_cast<int>(grid.x * grid.y);
-    if (blocks > resident_bulk_blocks(reinterpret_cast<const void*>(kernel))) { return false; }
-    start_kernel(kernel, grid, {bulk_threads, bulk_sizes{}.memory}, d.device, d.stream, call, to_runtime_schedule(s),
-                 op, bulk_sizes{});
+    if (blocks > resident_bulk_blocks(reinterpret_cast<const void*>(kernel), d.device)) { return false; }
+    start_kernel(kernel, grid, {bulk_threads, bulk_sizes{}.memory}, d.place(), call, to_runtime_schedule(s), op,
+                 bulk_sizes{});
     return true;
 }
 
@@ -126,9 +119,15 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
                         shard_stride};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
-        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel));
+        const int resident = resident_blocks(reinterpret_cast<const void*>(kernel), d.device);
         limits.blocks = std::min({limits.blocks, max_blocks, resident / static_cast<int>(d.ranks.size())});
     }
+    // Not for relay stops, nor beside a part that goes over the host, whose kernels need room; `shard_stride` tells of
+    // it.
+    constexpr bool can_bulk = travels_in_bulk<T> && std::is_same_v<Machine, gpu_machine> && !Pulled;
+    bool in_bulk = can_bulk && shard_stride == 0 && !memory.staged && participants == s.ranks &&
+                   is_for_bulk(s, count, sizeof(T), limits.blocks, memory.tuned);
+    if (in_bulk) { limits.most_chunk_bytes = std::max(limits.most_chunk_bytes, memory.tuned.most_bulk_chunk_bytes); }
     const call_shape shape = make_shape(s, count, sizeof(T), limits);
 
     tree_call<T> call = prepare_call(s, shape, in, out);
@@ -137,16 +136,15 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
     std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
     set_deadline(call, memory);
-    // Beside a part that goes over the host, which `shard_stride` tells of, kernels that combine it need room.
-    [[maybe_unused]] const bool in_bulk = shard_stride == 0 && may_go_in_bulk(s, call, count, memory.tuned.bulk_from);
+    in_bulk = in_bulk && lies_in_bulk(call);
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        if constexpr (travels_in_bulk<T> && std::is_same_v<Machine, gpu_machine> && !Pulled) {
+        if constexpr (can_bulk) {
             if (in_bulk && start_in_bulk(call, s, grid, op, d)) { continue; }
         }
-        start_kernel(kernel, grid, block_threads, d.device, d.stream, call, form, op, machine);
+        start_kernel(kernel, grid, block_threads, d.place(), call, form, op, machine);
     }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/gpu_machine.cuh>
 
 #include <cuda_runtime_api.h>
 
@@ -33,6 +34,19 @@ namespace blink::cuda {
 #endif
 }
 
+/// An event that a launch may record at no cost to the launch behind it, which `cudaEventRecord` would hold back.
+struct launch_mark {
+    cudaEvent_t event = nullptr;
+    bool is_recorded = false; ///< set by a launch that has done so; `wait_for_mark` waits for it
+};
+
+/// Where a kernel is launched.
+struct launch_place {
+    int device = 0; ///< the current one
+    cudaStream_t stream = nullptr;
+    launch_mark* mark = nullptr; ///< null: nothing is recorded
+};
+
 /// What a kernel's block has.
 struct block_size {
     int threads;
@@ -41,23 +55,44 @@ struct block_size {
     block_size(int of_threads, std::size_t of_memory = 0) : threads(of_threads), memory(of_memory) {}
 };
 
-/// Enqueues `kernel`, which begins with `gpu_machine::take_turn`, on the current device.
-/// @param device the current one
+/// Enqueues `kernel`, which begins with `gpu_machine::take_turn`.
 /// @throw cuda_error where the launch fails
 template <class... Parameters, class... Arguments>
-void start_kernel(void (*kernel)(Parameters...), dim3 grid, const block_size& block, int device, cudaStream_t stream,
+void start_kernel(void (*kernel)(Parameters...), dim3 grid, const block_size& block, const launch_place& at,
                   const Arguments&... arguments) {
-    cudaLaunchAttribute early{};
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config{};
     config.gridDim = grid;
     config.blockDim = dim3(static_cast<unsigned>(block.threads));
     config.dynamicSmemBytes = block.memory;
-    config.stream = stream;
-    config.attrs = &early;
-    config.numAttrs = starts_early(device) ? 1 : 0;
+    config.stream = at.stream;
+    cudaLaunchAttribute attributes[2]{};
+    config.attrs = attributes;
+    if (starts_early(at.device)) {
+        cudaLaunchAttribute& early = attributes[config.numAttrs++];
+        early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        early.val.programmaticStreamSerializationAllowed = 1;
+        if (at.mark != nullptr) {
+            cudaLaunchAttribute& marks = attributes[config.numAttrs++];
+            marks.id = cudaLaunchAttributeProgrammaticEvent;
+            marks.val.programmaticEvent.event = at.mark->event;
+        }
+    }
     check(cudaLaunchKernelEx(&config, kernel, arguments...), "launch of a collective's kernel");
+    if (at.mark != nullptr) { at.mark->is_recorded = config.numAttrs == 2; }
+}
+
+/// A kernel that does nothing in its turn.
+template <class Machine>
+__global__ void pass_turn() {
+    Machine::take_turn();
+}
+
+/// What is enqueued at `here` from now on follows the kernel that recorded `event` by its launch. Such an event says by
+/// itself only that the kernel has begun.
+/// @throw cuda_error where the driver refuses
+inline void wait_for_mark(const launch_place& here, cudaEvent_t event) {
+    check(cudaStreamWaitEvent(here.stream, event, 0), "cudaStreamWaitEvent");
+    start_kernel(pass_turn<gpu_machine>, dim3(1), 32, here);
 }
 
 } // namespace blink::cuda

@@ -13,6 +13,7 @@
 #include <blink/core/operators.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/short_pair.hpp>
 #include <blink/execute/cuda/stream_context.hpp>
 #include <blink/execute/cuda/unit_arithmetic.hpp>
 
@@ -121,8 +122,7 @@ class all_pairs_walk {
             unit<T> own = next;
             if (row < at_.rows) {
                 if (row + 1 < at_.rows) { next = at_.input(row + 1); }
-                // What is added here has to be what the others get.
-                own = settled(converted<T>(contribution<T>(op_, own, at_.rank)));
+                own = own_part<T>(op_, own, at_.rank);
                 if (!at_.template send<way::up>(others_, row, own)) { return false; }
             }
             if (row > 0 && !end(row - 1, before)) { return false; }
@@ -132,8 +132,8 @@ class all_pairs_walk {
     }
 
   private:
-    BLINK_DEVICE_CODE bool end(std::uint32_t row, const unit<T>& own) {
-        unit_total<T, Op> total{};
+    /// Combines what all ranks sent of `row`. False after the deadline.
+    [[nodiscard]] BLINK_DEVICE_CODE bool sum(std::uint32_t row, const unit<T>& own, unit_total<T, Op>& total) {
         BLINK_NO_UNROLL
         for (int r = 0; r < at_.call->ranks; ++r) {
             unit<T> from = own;
@@ -144,6 +144,12 @@ class all_pairs_walk {
                 add<T>(op_, total, from);
             }
         }
+        return true;
+    }
+
+    BLINK_DEVICE_CODE bool end(std::uint32_t row, const unit<T>& own) {
+        unit_total<T, Op> total;
+        if (!sum(row, own, total)) { return false; }
         at_.template tell<way::up>(others_, row);
         at_.keep(row, complete<T>(op_, total, at_.call->ranks));
         return true;
@@ -164,6 +170,7 @@ BLINK_DEVICE_CODE inline void stream_block(const Machine& machine, const stream_
         if (walk.run()) { at.leave(); }
     };
     if constexpr (Straight) {
+        if (call.ranks == 2 && at.has_single_row()) { return short_pair<Machine, T, Op>(machine, at, op).run(); }
         run(all_pairs_walk<Machine, T, Op>(at, op));
     } else {
         run(tree_walk<Machine, T, Op, Schedule>(at, schedule, op));

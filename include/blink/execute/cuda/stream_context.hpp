@@ -19,6 +19,58 @@
 
 namespace blink::cuda {
 
+/// What `emptied` says once it is `wanted` or more; less after the deadline.
+template <class Machine, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline std::uint64_t room_from(Machine machine, const stream_call<T>& call,
+                                                               const std::uint64_t* emptied, std::uint64_t wanted,
+                                                               fault otherwise) {
+    std::uint64_t room = 0;
+    const auto is_enough = [&] { return (room = machine.load(emptied)) >= wanted; };
+    return wait_until(machine, call, is_enough, [&] { return otherwise; }) ? room : 0;
+}
+
+struct read_note {
+    std::uint64_t word;
+    bool is_here; ///< false after the deadline
+};
+
+/// The note of the cell at `position`, once it has come.
+template <class Machine, class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline read_note
+note_at(Machine machine, const stream_call<T>& call, const std::uint64_t* at, std::uint64_t position, fault otherwise) {
+    std::uint64_t word = 0;
+    const auto has_come = [&] { return is_note_of(word = machine.load(at), position); };
+    const bool is_here = wait_until(machine, call, has_come, [&] { return otherwise; });
+    return {word, is_here};
+}
+
+/// Tells all other ranks, on both ways, that the rows of a team before `position` are empty at `rank`.
+template <class Machine, class T>
+BLINK_DEVICE_CODE inline void tell_others(Machine machine, const stream_call<T>& call, int rank, int team,
+                                          std::uint64_t position) {
+    BLINK_NO_UNROLL
+    for (int i = machine.thread() % Machine::team_threads; i < 2 * call.ranks; i += Machine::team_threads) {
+        const int other = i / 2;
+        if (other != rank) { machine.store(&call.flags[other][machine.block()].emptied[i & 1][rank][team], position); }
+    }
+}
+
+/// A unit of `n` elements that cannot be read at once.
+template <class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline unit<T> singles(const T* from, int n) {
+    unit<T> x{};
+    BLINK_NO_UNROLL
+    for (int e = 0; e < n; ++e) { x.v[e] = from[e]; }
+    return x;
+}
+
+/// Writes such a unit.
+template <class T>
+BLINK_DEVICE_CODE inline void keep_singles(T* to, int n, unit<T> x) {
+    BLINK_NO_UNROLL
+    for (int e = 0; e < n; ++e) { to[e] = x.v[e]; }
+}
+
 /// Everything here is called by all threads of a team together. A row is a unit of each thread of the team; rows are
 /// counted within the call, positions from the beginning of the stream.
 template <class Machine, class T>
@@ -51,6 +103,44 @@ class stream_context {
         if (c.out[rank] != nullptr) { out_ = c.out[rank] + part.out_begin + own_begin; }
         wide_in_ = width > 1 && aligned(in_);
         wide_out_ = width > 1 && aligned(out_);
+        state_ = &c.flags[rank][machine.block()].state[team_];
+    }
+
+    /// What a team needs that has no more than a cell for each thread, for an exchange with one other rank.
+    struct single_row {
+        const T* in; ///< this thread's unit
+        T* out;
+        stream_state* state;
+        ring sent;              ///< at the other rank
+        ring taken;             ///< of the other rank
+        std::uint64_t* emptied; ///< where the other rank tells how far it is
+        int thread;             ///< within the team
+        bool mine;              ///< whether this thread has a unit
+    };
+
+    /// True where a team has no more than that, and units that can be read and written at once.
+    [[nodiscard]] BLINK_DEVICE_CODE bool has_single_row() const {
+        return cells == 1 && width > 1 && rows == 1 &&
+               machine_.team_all(own_rows_ == 0 || (last_filled_ == width && wide_in_ && wide_out_));
+    }
+    [[nodiscard]] BLINK_DEVICE_CODE single_row row_with(int other) const {
+        return {in_,
+                out_,
+                state_,
+                ring_at(other, rank, way::up),
+                ring_at(rank, other, way::up),
+                emptied(way::up, other),
+                thread_,
+                own_rows_ > 0};
+    }
+
+    /// Tells all others that rows before `position` are empty here. Waits for nothing.
+    BLINK_DEVICE_CODE void tell_all(std::uint64_t position) const {
+        tell_others(machine_, *call, rank, team_, position);
+    }
+
+    [[nodiscard]] BLINK_DEVICE_CODE fault missed(awaited what, int peer, std::uint32_t row) const {
+        return {what, rank, peer, part.lane, machine_.block(), row};
     }
 
     /// Whom this team meets on one way.
@@ -62,9 +152,6 @@ class stream_context {
     /// Begins the call. All that can be known before the kernel's turn is known then, since a short call takes as long
     /// as it is to the last store to another GPU, and a trip there and back. What is read here is not waited for.
     BLINK_DEVICE_CODE void enter(const neighbours& up, const neighbours& down) {
-        stream_state& state = call->flags[rank][machine_.block()].state[team_];
-        const int other = thread_ / 2;
-        if (other < call->ranks && other != rank) { greeted_ = told(other, static_cast<way>(thread_ & 1)); }
         const auto meet = [&](way on, met& m, const neighbours& with) {
             if (with.readers.count > 0) {
                 m.reader = with.readers[0];
@@ -79,11 +166,11 @@ class stream_context {
         };
         meet(way::up, up_, up);
         meet(way::down, down_, down);
-        machine_.have(&state, greeted_);
+        machine_.have(state_);
         machine_.take_turn();
         if (rows == 0) { return; }
-        begin_ = machine_.peek(&state.position);
-        told_ = machine_.peek(&state.told);
+        begin_ = machine_.peek(&state_->position);
+        told_ = machine_.peek(&state_->told);
         if (up_.emptied != nullptr) { up_.room = machine_.peek(up_.emptied); }
         if (down_.emptied != nullptr) { down_.room = machine_.peek(down_.emptied); }
     }
@@ -91,30 +178,25 @@ class stream_context {
     /// Ends it.
     BLINK_DEVICE_CODE void leave() {
         greet();
-        if (thread_ == 0 && rows > 0) {
-            call->flags[rank][machine_.block()].state[team_] = {begin_ + std::uint64_t{rows} * cells, told_};
-        }
+        if (thread_ == 0 && rows > 0) { *state_ = {begin_ + std::uint64_t{rows} * cells, told_}; }
     }
 
     /// This thread's elements in `row`: sixteen bytes at a time where inputs can be read so, else one by one.
     [[nodiscard]] BLINK_DEVICE_CODE unit<T> input(std::uint32_t row) const {
         const T* const from = in_ + row * step_;
         const int n = filled(row);
-        if (wide_in_ && n == width) { return load<width>(from, 0); }
-        unit<T> x{};
-        BLINK_NO_UNROLL
-        for (int e = 0; e < n; ++e) { x.v[e] = from[e]; }
-        return x;
+        return wide_in_ && n == width ? load<width>(from, 0) : singles(from, n);
     }
 
     /// Writes them to the output likewise.
     BLINK_DEVICE_CODE void keep(std::uint32_t row, const unit<T>& x) const {
         T* const to = out_ + row * step_;
         const int n = filled(row);
-        if (wide_out_ && n == width) { return store<width>(to, 0, x); }
-        const unit<T> singles = x;
-        BLINK_NO_UNROLL
-        for (int e = 0; e < n; ++e) { to[e] = singles.v[e]; }
+        if (wide_out_ && n == width) {
+            store<width>(to, 0, x);
+        } else {
+            keep_singles(to, n, x);
+        }
     }
 
     /// Sends `row` to each of `readers`, once they have room. False after the deadline.
@@ -123,9 +205,8 @@ class stream_context {
         if (readers.count == 0) { return true; }
         met& m = met_on<On>();
         const std::uint64_t end = position(row + 1, 0);
-        if (!machine_.team_all(m.room + ring_rows >= end || thread_ >= readers.count) &&
-            !wait_for_room(m, readers, end, row)) {
-            return false;
+        if (!machine_.team_all(m.room + ring_rows >= end || thread_ >= readers.count)) [[unlikely]] {
+            if (!wait_for_room(m, readers, end, row)) { return false; }
         }
         if (row >= own_rows_) { return true; }
         const unit_in_cells<T> y = to_cells<T>(x);
@@ -153,16 +234,25 @@ class stream_context {
             return machine_.team_all(all);
         };
         const auto missing = [&] { return missed(On == way::down ? awaited::result : awaited::partial, writer, row); };
-        if (!wait_until(machine_, *call, here, missing, [&](bool ends) { return machine_.team_any(ends); })) {
-            return false;
-        }
+        if (!wait_until<true>(machine_, *call, here, missing)) { return false; }
         bool noted = false;
         BLINK_UNROLL
         for (int c = 0; c < cells; ++c) {
             if (mine) { machine_.store_cell(from.at(position(row, c), thread_), cell{{filler, filler}}); }
             noted = noted || has_note(y.of[c]);
         }
-        if (machine_.team_any(noted) && !machine_.team_all(reveal(from, row, y, missing))) { return false; }
+        if (machine_.team_any(noted)) [[unlikely]] {
+            bool ok = true;
+            BLINK_UNROLL
+            for (int c = 0; c < cells; ++c) {
+                if (!has_note(y.of[c])) { continue; }
+                const std::uint64_t p = position(row, c);
+                const read_note note = note_at(machine_, *call, from.note_at(p, thread_), p, missing());
+                ok = ok && note.is_here;
+                y.of[c] = revealed(y.of[c], note.word);
+            }
+            if (!machine_.team_all(ok)) { return false; }
+        }
         x = from_cells<T>(y);
         return true;
     }
@@ -230,26 +320,9 @@ class stream_context {
         for (int c = 0; c < cells; ++c) {
             const std::uint64_t p = position(row, c);
             const cell travels = disguised(y.of[c]);
-            if (has_note(travels)) { machine_.store(to.note_at(p, thread_), note_of(y.of[c], p)); }
+            if (has_note(travels)) [[unlikely]] { machine_.store(to.note_at(p, thread_), note_of(y.of[c], p)); }
             machine_.store_cell(to.at(p, thread_), travels);
         }
-    }
-
-    /// Puts what the notes say into `y`. Rare, so its time does not matter. False after the deadline.
-    template <class Missing>
-    [[nodiscard]] BLINK_DEVICE_CODE bool reveal(const ring& from, std::uint32_t row, unit_in_cells<T>& y,
-                                                const Missing& missing) const {
-        bool ok = true;
-        BLINK_UNROLL
-        for (int c = 0; c < cells; ++c) {
-            if (!has_note(y.of[c])) { continue; }
-            const std::uint64_t p = position(row, c);
-            std::uint64_t note = 0;
-            const auto has_come = [&] { return is_note_of(note = machine_.load(from.note_at(p, thread_)), p); };
-            ok = ok && wait_until(machine_, *call, has_come, missing);
-            y.of[c] = revealed(y.of[c], note);
-        }
-        return ok;
     }
 
     /// Tells all others that the rows of earlier calls are empty here, where some are waiting to be told, or somebody
@@ -260,11 +333,7 @@ class stream_context {
         has_greeted_ = true;
         if (begin_ - told_ < untold_rows && rows * cells <= ring_rows - untold_rows) { return; }
         told_ = begin_;
-        if (greeted_ != nullptr) { machine_.store(greeted_, begin_); }
-        BLINK_NO_UNROLL
-        for (int i = thread_ + Machine::team_threads; i < 2 * call->ranks; i += Machine::team_threads) {
-            if (i / 2 != rank) { machine_.store(told(i / 2, static_cast<way>(i & 1)), begin_); }
-        }
+        tell_all(begin_);
     }
 
     /// Waits until all `readers` have emptied what lay a ring before position `end`. False after the deadline.
@@ -273,15 +342,11 @@ class stream_context {
         greet();
         bool ok = true;
         if (thread_ < readers.count) {
-            ok = wait_until(
-                machine_, *call, [&] { return (m.room = machine_.load(m.emptied)) + ring_rows >= end; },
-                [&] { return missed(awaited::room, readers[thread_], row); });
+            m.room =
+                room_from(machine_, *call, m.emptied, end - ring_rows, missed(awaited::room, readers[thread_], row));
+            ok = m.room + ring_rows >= end;
         }
         return machine_.team_all(ok);
-    }
-
-    [[nodiscard]] BLINK_DEVICE_CODE fault missed(awaited what, int peer, std::uint32_t row) const {
-        return {what, rank, peer, part.lane, machine_.block(), row};
     }
 
     Machine machine_;
@@ -292,12 +357,12 @@ class stream_context {
     bool wide_in_ = false; ///< inputs can be read a unit at a time
     bool wide_out_ = false;
     bool has_greeted_ = false;
-    std::uint32_t own_rows_ = 0;       ///< in which this thread has elements
-    int last_filled_ = 0;              ///< elements that it has in the last of them
-    std::size_t step_ = 0;             ///< elements from row to row
-    std::uint64_t begin_ = 0;          ///< rows of cells in earlier calls
-    std::uint64_t told_ = 0;           ///< see `stream_state`
-    std::uint64_t* greeted_ = nullptr; ///< where this thread tells what is empty
+    std::uint32_t own_rows_ = 0; ///< in which this thread has elements
+    int last_filled_ = 0;        ///< elements that it has in the last of them
+    std::size_t step_ = 0;       ///< elements from row to row
+    std::uint64_t begin_ = 0;    ///< rows of cells in earlier calls
+    std::uint64_t told_ = 0;     ///< see `stream_state`
+    stream_state* state_ = nullptr;
     met up_, down_;
 };
 

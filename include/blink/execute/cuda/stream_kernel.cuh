@@ -38,7 +38,8 @@ template <bool Straight, class T, class Op, device_schedule Form>
     if (memory.blocks != 0) { blocks = std::min(blocks, memory.blocks); }
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
-        const int resident = resident_blocks(reinterpret_cast<const void*>(stream_kernel<Straight, T, Op, Form>));
+        const int resident =
+            resident_blocks(reinterpret_cast<const void*>(stream_kernel<Straight, T, Op, Form>), d.device);
         blocks = std::min(blocks, resident / static_cast<int>(d.ranks.size()));
     }
     return make_stream_shape(s, count, sizeof(T), unit_elements<T>, blocks);
@@ -61,7 +62,7 @@ void launch_streams(const schedule& s, const call_shape& shape, const Form& form
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        start_kernel(stream_kernel<Straight, T, Op, Form>, grid, shape.threads, d.device, d.stream, call, form, op);
+        start_kernel(stream_kernel<Straight, T, Op, Form>, grid, shape.threads, d.place(), call, form, op);
     }
 }
 

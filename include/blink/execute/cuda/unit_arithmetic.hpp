@@ -61,4 +61,15 @@ template <class T, int Width>
     return y;
 }
 
+/// What `rank` sends to ranks that add it themselves, and adds itself: the same bits, which are those of its input
+/// where the operator takes inputs as they are.
+template <class T, class Op>
+[[nodiscard]] BLINK_DEVICE_CODE inline unit<T> own_part(const Op& op, const unit<T>& input, int rank) {
+    if constexpr (preparing_operator<Op, T>) {
+        return settled(converted<T>(contribution<T>(op, input, rank)));
+    } else {
+        return input;
+    }
+}
+
 } // namespace blink::cuda
