@@ -169,7 +169,8 @@ struct bulk_thread : Base {
 };
 
 /// Threads of a block of the bulk program: all teams that move data, and some that combine.
-inline constexpr int bulk_threads_per_block = (blink::cuda::bulk_other_teams + 2 * blink::cuda::bulk_groups) * thread_machine::team_threads;
+inline constexpr int bulk_threads_per_block =
+    (blink::cuda::bulk_other_teams + 2 * blink::cuda::bulk_groups) * thread_machine::team_threads;
 
 /// Runs the bulk kernel of the participants in `call.local_ranks[0, local_ranks)`.
 /// @param late called with a thread's machine: the machine that it runs on

@@ -34,7 +34,7 @@
 namespace blink::cuda {
 
 /// Some threads that combine; see `combine_chunk`.
-struct bulk_group {
+struct combining_threads {
     int thread;
     int threads;
 };
@@ -43,7 +43,7 @@ struct bulk_group {
 /// @param turn of this group
 template <class Context, class Flow, class T, class Op>
 BLINK_DEVICE_CODE inline void combine_flow(const Context& at, const Flow& flow, std::uint32_t* stop, std::uint32_t turn,
-                                           const bulk_group& group, const T* const* sources, const Op& op,
+                                           const combining_threads& group, const T* const* sources, const Op& op,
                                            int finish_ranks) {
     const bool leads = at.machine.thread() % at.machine.team_threads == 0;
     const std::uint32_t pieces = (at.call->chunk_elements - 1) / flow.piece + 1; // of a full chunk
