@@ -12,6 +12,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -48,7 +49,10 @@ __global__ void __launch_bounds__(bulk_threads, 1)
     check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
     cudaFuncAttributes code{};
     check(cudaFuncGetAttributes(&code, kernel), "cudaFuncGetAttributes");
-    if (major < 9 || code.ptxVersion < 90) { return 0; } // code for older GPUs has an empty kernel
+    int room = 0;
+    check(cudaDeviceGetAttribute(&room, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
+    const bool has_code = major >= 9 && code.ptxVersion >= 90; // that for older GPUs is an empty kernel
+    if (!has_code || code.sharedSizeBytes + sizes.memory > static_cast<std::size_t>(room)) { return 0; }
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(sizes.memory)),
           "cudaFuncSetAttribute");
     int per_multiprocessor = 0;
