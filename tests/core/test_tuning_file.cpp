@@ -33,6 +33,9 @@ class written {
 
 TEST_CASE("a tuning comes back as it was written, and what a file leaves out is built in") {
     tuning t{1, 2, 3, 4, 5};
+    t.bulk_from = 6;
+    t.bulk_blocks = 13;
+    t.most_bulk_chunk_bytes = 14;
     t.copies_from = 7;
     t.copies_reduce_from = 8;
     t.copies_all_reduce_from = 13;

@@ -18,8 +18,8 @@
 
 #include <cuda_runtime_api.h>
 
-#include <chrono>
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

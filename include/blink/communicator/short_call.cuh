@@ -47,8 +47,8 @@ bool launch_short(protocol how, const short_ways& ways, std::span<const T* const
     const schedule& s = ways.trees;
     if constexpr (travels_in_cells<T>) {
         const std::size_t bytes = count * sizeof(T) * (is_sharded(s.kind) ? static_cast<std::size_t>(s.ranks) : 1);
-        const protocol chosen =
-            choose_protocol(how, s.kind, bytes, s.ranks, ways.straight && ways.straight_pays, memory.tuned);
+        const protocol chosen = choose_protocol(how, s.kind, bytes, s.ranks, ways.straight && ways.straight_pays,
+                                                memory.tuned, memory.blocks);
         const auto launched = [&]<bool Straight>(std::bool_constant<Straight>) {
             const schedule& lanes = Straight ? ways.one_lane : ways.trees;
             const auto shape = stream_shape_on<Straight, T, Op, runtime_schedule>(lanes, count, devices, memory);

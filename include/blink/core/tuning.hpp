@@ -19,8 +19,12 @@ struct tuning {
     std::size_t pull_up_to = 0; ///< bytes of the larger buffer; of longer reductions, those that parents pull
     std::size_t most_chunk_bytes = 64u << 10; ///< of a thread block's chunk, where nobody asks for another size
     int most_blocks = 128;                    ///< thread blocks of a rank
-    std::size_t copies_from = 64u << 20;      ///< bytes that cross between two ranks, in a direction, from which copy
-                                              ///< engines move them; 0: never
+    std::size_t bulk_from = 16u << 20; ///< bytes of the larger buffer, from which GPUs that can move chunks by bulk
+                                       ///< copies; 0: never
+    int bulk_blocks = 64;              ///< thread blocks of a rank, up to which they do
+    std::size_t most_bulk_chunk_bytes = 256u << 10; ///< of a chunk there, where nobody asks for another size
+    std::size_t copies_from = 64u << 20; ///< bytes that cross between two ranks, in a direction, from which copy
+                                         ///< engines move them; 0: never
     std::size_t copies_from_captured = 16u << 20;    ///< likewise, where the call is captured into a graph
     std::size_t copies_all_reduce_from = 128u << 20; ///< likewise, for an AllReduce
     std::size_t copies_reduce_from = 256u << 20;     ///< likewise, for another reduction

@@ -23,6 +23,9 @@ namespace blink {
                         {"pull_up_to", t.pull_up_to},
                         {"most_chunk_bytes", t.most_chunk_bytes},
                         {"most_blocks", t.most_blocks},
+                        {"bulk_from", t.bulk_from},
+                        {"bulk_blocks", t.bulk_blocks},
+                        {"most_bulk_chunk_bytes", t.most_bulk_chunk_bytes},
                         {"copies_from", t.copies_from},
                         {"copies_from_captured", t.copies_from_captured},
                         {"copies_all_reduce_from", t.copies_all_reduce_from},
@@ -50,6 +53,9 @@ namespace blink {
     bytes("pull_up_to", t.pull_up_to, 0);
     bytes("most_chunk_bytes", t.most_chunk_bytes, 1);
     if (const json::value* const found = v.find("most_blocks")) { t.most_blocks = found->as_int(1, most); }
+    bytes("bulk_from", t.bulk_from, 0);
+    if (const json::value* const found = v.find("bulk_blocks")) { t.bulk_blocks = found->as_int(1, most); }
+    bytes("most_bulk_chunk_bytes", t.most_bulk_chunk_bytes, 1);
     bytes("copies_from", t.copies_from, 0);
     bytes("copies_from_captured", t.copies_from_captured, 0);
     bytes("copies_all_reduce_from", t.copies_all_reduce_from, 0);

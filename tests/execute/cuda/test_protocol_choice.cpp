@@ -37,6 +37,22 @@ TEST_CASE("calls go straight where they can, then in cells, long ones in chunks"
     CHECK_THROWS_AS((void)protocol_from("simple"), usage_error);
 }
 
+TEST_CASE("the fewer blocks there are, the shorter are the calls that go in cells") {
+    const tuning tuned{.cells_up_to = 8000, .all_pairs_up_to = 8000, .most_blocks = 100};
+    const auto chosen = [&](std::size_t bytes, int blocks, bool straight) {
+        return choose_protocol(protocol::automatic, collective::reduce, bytes, 2, straight, tuned, blocks);
+    };
+    for (const bool straight : {true, false}) {
+        const protocol wanted = straight ? protocol::all_pairs : protocol::cells;
+        CHECK(chosen(8000, 0, straight) == wanted);
+        CHECK(chosen(8000, 128, straight) == wanted);
+        CHECK(chosen(8000, 50, straight) == protocol::chunks);
+        CHECK(chosen(4000, 50, straight) == wanted);
+        CHECK(chosen(80, 1, straight) == wanted);
+        CHECK(chosen(81, 1, straight) == protocol::chunks);
+    }
+}
+
 TEST_CASE("all pairs of four GPUs of a DGX-1V and of a DGX-2 are joined, of a whole DGX-1V not") {
     CHECK(joins_all_pairs(make_fabric(induced(topology(dgx1v), std::vector<int>{0, 1, 2, 3}))));
     CHECK(joins_all_pairs(make_fabric(topology(dgx2))));

@@ -7,6 +7,8 @@
 #include <blink/core/collective.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/tuning.hpp>
+#include <blink/execute/cuda/bulk_choice.hpp>
+#include <blink/execute/cuda/bulk_kernel.cuh>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/gpu_machine.cuh>
@@ -16,6 +18,7 @@
 #include <blink/execute/cuda/tree_kernel.cuh>
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <span>
@@ -82,7 +85,28 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
     for (const int r : here.ranks) { *next++ = static_cast<std::uint8_t>(r); }
 }
 
-/// Enqueues one collective on every device. Returns when all kernels are enqueued.
+/// Enqueues the ranks of `d` as a bulk kernel.
+template <class T, class Op>
+void start_in_bulk(const tree_call<T>& call, const schedule& s, dim3 grid, const Op& op, const device_ranks& d) {
+    start_kernel(bulk_kernel<T, Op>, grid, {bulk_threads, bulk_sizes{}.memory}, d.place(), call, to_runtime_schedule(s),
+                 op, bulk_sizes{});
+}
+
+/// For each device whether it runs so many blocks of a bulk kernel for each of its ranks at once. The shape is not
+/// asked, so that ranks need not agree on this; and all devices are asked before any kernel starts, since code may be
+/// loaded.
+template <class T, class Op>
+[[nodiscard]] std::vector<bool> hold_in_bulk(std::span<const device_ranks> devices, int blocks) {
+    std::vector<bool> hold;
+    for (const device_ranks& d : devices) {
+        const device_scope current(d.device);
+        const int resident = resident_bulk_blocks(reinterpret_cast<const void*>(bulk_kernel<T, Op>), d.device);
+        hold.push_back(blocks * static_cast<int>(d.ranks.size()) <= resident);
+    }
+    return hold;
+}
+
+/// Enqueues one collective on every device, by bulk copies where they serve. Returns when all kernels are enqueued.
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
 ///        and `memory` have relay stops too
 /// @param machine what the blocks run on; see `tree_block`, as for `pulled`
@@ -107,6 +131,11 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
         const int resident = resident_blocks(reinterpret_cast<const void*>(kernel), d.device);
         limits.blocks = std::min({limits.blocks, max_blocks, resident / static_cast<int>(d.ranks.size())});
     }
+    // Not for relay stops, nor beside a part that goes over the host (with a `shard_stride`), whose kernels need room.
+    constexpr bool can_bulk = travels_in_bulk<T> && std::is_same_v<Machine, gpu_machine> && !Pulled;
+    const bool in_bulk = can_bulk && shard_stride == 0 && !memory.staged && participants == s.ranks &&
+                         is_for_bulk(s, count, sizeof(T), limits.blocks, memory.tuned);
+    if (in_bulk) { limits.most_chunk_bytes = std::max(limits.most_chunk_bytes, memory.tuned.most_bulk_chunk_bytes); }
     const call_shape shape = make_shape(s, count, sizeof(T), limits);
 
     tree_call<T> call = prepare_call(s, shape, in, out);
@@ -115,10 +144,21 @@ void launch(const schedule& s, const Form& form, std::span<const T* const> in, s
     std::copy(memory.flags.begin(), memory.flags.end(), call.flags);
     std::copy(memory.slots.begin(), memory.slots.end(), call.slots);
     set_deadline(call, memory);
-    for (const device_ranks& d : devices) {
+    std::vector<bool> by_bulk(devices.size(), false);
+    if constexpr (can_bulk) {
+        if (in_bulk && lies_in_bulk(call)) { by_bulk = hold_in_bulk<T, Op>(devices, shape.blocks); }
+    }
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        const device_ranks& d = devices[i];
         const device_scope current(d.device);
         set_local_ranks(call, d);
         const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
+        if constexpr (can_bulk) {
+            if (by_bulk[i]) {
+                start_in_bulk(call, s, grid, op, d);
+                continue;
+            }
+        }
         start_kernel(kernel, grid, block_threads, d.place(), call, form, op, machine);
     }
 }

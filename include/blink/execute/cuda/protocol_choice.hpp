@@ -18,13 +18,17 @@ namespace blink::cuda {
 
 /// Depends on nothing but what all ranks know.
 /// @param straight it is an AllReduce in which every rank has a hop of its own to every other
+/// @param blocks most that a rank may use, 0: as tuned. Cells carry the less the fewer there are
 [[nodiscard]] inline protocol choose_protocol(protocol asked, collective kind, std::size_t bytes, int ranks,
-                                              bool straight, const tuning& tuned = {}) {
+                                              bool straight, const tuning& tuned = {}, int blocks = 0) {
     if (asked != protocol::automatic) { return asked; }
+    const auto most_blocks = static_cast<std::size_t>(tuned.most_blocks);
+    const std::size_t used = blocks == 0 ? most_blocks : std::min(static_cast<std::size_t>(blocks), most_blocks);
+    const auto carried = [&](std::size_t up_to) { return up_to / most_blocks * used; };
     const std::size_t others = ranks > 1 ? static_cast<std::size_t>(ranks - 1) : 1; // who share what cells there are
-    if (straight && ranks > 1 && bytes * others <= tuned.all_pairs_up_to) { return protocol::all_pairs; }
+    if (straight && ranks > 1 && bytes * others <= carried(tuned.all_pairs_up_to)) { return protocol::all_pairs; }
     const std::size_t most = is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2; // links are full both ways
-    return bytes * others <= most ? protocol::cells : protocol::chunks;
+    return bytes * others <= carried(most) ? protocol::cells : protocol::chunks;
 }
 
 /// True where parents can read what their children contribute: the partial result of an AllReduce waits in the output

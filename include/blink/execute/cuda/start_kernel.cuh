@@ -10,12 +10,19 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 
 namespace blink::cuda {
 
-/// True where `device` starts kernels ahead of their turn, also in graphs.
+/// A kernel that does nothing in its turn.
+template <class Machine>
+__global__ void pass_turn() {
+    Machine::take_turn();
+}
+
+/// True where `device` starts kernels ahead of their turn, also in graphs, and this program's know that they are early.
 [[nodiscard]] inline bool starts_early(int device) {
 #if CUDART_VERSION >= 12030
     static std::mutex guard;
@@ -25,7 +32,9 @@ namespace blink::cuda {
     if (missing) {
         int major = 0;
         check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
-        entry->second = major >= 9;
+        cudaFuncAttributes code{};
+        check(cudaFuncGetAttributes(&code, pass_turn<gpu_machine>), "cudaFuncGetAttributes");
+        entry->second = major >= 9 && code.ptxVersion >= 90; // code for older GPUs does not wait for its turn
     }
     return entry->second;
 #else
@@ -46,15 +55,23 @@ struct launch_place {
     launch_mark* mark = nullptr; ///< null: nothing is recorded
 };
 
+/// What a kernel's block has.
+struct block_size {
+    int threads;
+    std::size_t memory; ///< bytes of shared memory, beside what the kernel declares
+
+    block_size(int of_threads, std::size_t of_memory = 0) : threads(of_threads), memory(of_memory) {}
+};
+
 /// Enqueues `kernel`, which begins with `gpu_machine::take_turn`.
-/// @param threads of a block
 /// @throw cuda_error where the launch fails
 template <class... Parameters, class... Arguments>
-void start_kernel(void (*kernel)(Parameters...), dim3 grid, int threads, const launch_place& at,
+void start_kernel(void (*kernel)(Parameters...), dim3 grid, const block_size& block, const launch_place& at,
                   const Arguments&... arguments) {
     cudaLaunchConfig_t config{};
     config.gridDim = grid;
-    config.blockDim = dim3(static_cast<unsigned>(threads));
+    config.blockDim = dim3(static_cast<unsigned>(block.threads));
+    config.dynamicSmemBytes = block.memory;
     config.stream = at.stream;
     cudaLaunchAttribute attributes[2]{};
     config.attrs = attributes;
@@ -70,12 +87,6 @@ void start_kernel(void (*kernel)(Parameters...), dim3 grid, int threads, const l
     }
     check(cudaLaunchKernelEx(&config, kernel, arguments...), "launch of a collective's kernel");
     if (at.mark != nullptr) { at.mark->is_recorded = config.numAttrs == 2; }
-}
-
-/// A kernel that does nothing in its turn.
-template <class Machine>
-__global__ void pass_turn() {
-    Machine::take_turn();
 }
 
 /// What is enqueued at `here` from now on follows the kernel that recorded `event` by its launch. Such an event says by
