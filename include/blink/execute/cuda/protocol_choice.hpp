@@ -24,7 +24,7 @@ namespace blink::cuda {
     if (asked != protocol::automatic) { return asked; }
     const auto most_blocks = static_cast<std::size_t>(tuned.most_blocks);
     const std::size_t used = blocks == 0 ? most_blocks : std::min(static_cast<std::size_t>(blocks), most_blocks);
-    const auto carried = [&](std::size_t up_to) { return up_to / most_blocks * used; };
+    const auto carried = [&](std::size_t up_to) { return used == most_blocks ? up_to : up_to / most_blocks * used; };
     const std::size_t others = ranks > 1 ? static_cast<std::size_t>(ranks - 1) : 1; // who share what cells there are
     if (straight && ranks > 1 && bytes * others <= carried(tuned.all_pairs_up_to)) { return protocol::all_pairs; }
     const std::size_t most = is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2; // links are full both ways
