@@ -42,8 +42,11 @@ bulk_trial& on_virtual_ranks() {
     return trial;
 }
 
+/// Of a tree a root where each rank is one: more lanes than blocks have no call.
 const blink::schedule& trees(collective kind) {
-    return virtual_dgx1v().plan_for(kind, kind == collective::reduce ? 3 : 0).schedule;
+    blink::plan_options few;
+    few.pack.max_trees = blink::is_sharded(kind) ? 1 : 0;
+    return virtual_dgx1v().plan_for(kind, kind == collective::reduce ? 3 : 0, few).schedule;
 }
 
 template <class T, class Op>

@@ -254,7 +254,7 @@ TEST_CASE("any chunk size is right" * doctest::skip(!one_gpu())) {
     for (const std::size_t bytes : {1, 128, 1000, 4096, 65536, 1 << 20}) {
         CAPTURE(bytes);
         float_trial t(virtual_dgx1v(), collective::allreduce, {.count = 400009, .seed = bytes});
-        t.launch({.chunk = blink::fixed_chunk{bytes}});
+        t.launch({.chunk = blink::fixed_chunk{bytes}, .how = blink::protocol::chunks});
         check_clean(t);
     }
 }
@@ -272,15 +272,16 @@ TEST_CASE("a chunk policy learns from the times of calls, and not from captured 
     blink::cuda_group& group = virtual_dgx1v();
     const auto policy = std::make_shared<counting>();
     float_trial t(group, collective::allreduce, {.count = 400009, .seed = 12});
-    for (int call = 0; call < 5; ++call) { t.launch({.chunk = policy}); }
+    const blink::options learning{.chunk = policy, .how = blink::protocol::chunks};
+    for (int call = 0; call < 5; ++call) { t.launch(learning); }
     check_clean(t);
     CHECK(policy->calls == 5);
     blink::cuda::check(cudaStreamBeginCapture(group.stream(0), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
-    t.launch({.chunk = policy});
+    t.launch(learning);
     cudaGraph_t graph = nullptr;
     blink::cuda::check(cudaStreamEndCapture(group.stream(0), &graph), "cudaStreamEndCapture");
     blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
-    t.launch({.chunk = policy});
+    t.launch(learning);
     check_clean(t);
     CHECK(policy->calls == 6);
     CHECK(policy->all_right);

@@ -206,7 +206,7 @@ class communicator {
     /// @throw cuda_error where the driver refuses
     void follow_calls(cudaStream_t on) const {
         const cuda::device_scope current(device());
-        order_.catch_up({device(), on}, stream());
+        order_.catch_up(on, stream());
     }
 
     /// Waits for everything on this rank's GPU.
@@ -266,10 +266,7 @@ class communicator {
         cuda::device_ranks here = resources_.here();
         here.stream = stream;
         const cuda::device_scope current(here.device);
-        order_.follow(here.place(), this->stream(), [&](cuda::launch_mark* mark) {
-            here.mark = mark;
-            enqueue(here);
-        });
+        order_.follow(stream, this->stream(), [&] { enqueue(here); });
     }
 
     /// Checks a call; before that compares it with the other ranks' where they do so.
