@@ -32,22 +32,23 @@ class call_order {
         check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
         if (status != cudaStreamCaptureStatusNone) { return enqueue(); }
         const bool is_own = stream == own;
-        const unsigned long long id = is_own ? 0 : id_of(stream);
+        const unsigned long long id = is_own ? own_id : id_of(stream);
         if (last_ && *last_ != id) { catch_up(stream, own); }
         enqueue();
         last_ = id;
-        last_is_own_ = is_own;
         // A stream of the user's may be gone by the next call, so it is marked at once.
         if (!is_own) { check(cudaEventRecord(done_, stream), "cudaEventRecord"); }
     }
 
     /// What is enqueued on `stream` from now on follows the last call.
     void catch_up(cudaStream_t stream, cudaStream_t own) const {
-        if (last_is_own_) { check(cudaEventRecord(done_, own), "cudaEventRecord"); }
+        if (last_ == own_id) { check(cudaEventRecord(done_, own), "cudaEventRecord"); }
         check(cudaStreamWaitEvent(stream, done_, 0), "cudaStreamWaitEvent");
     }
 
   private:
+    static constexpr unsigned long long own_id = 0;
+
     /// A number above 0 that no other stream ever has, though its handle may come again.
     static unsigned long long id_of(cudaStream_t stream) {
         unsigned long long id = 0;
@@ -56,8 +57,7 @@ class call_order {
     }
 
     cudaEvent_t done_ = nullptr;
-    std::optional<unsigned long long> last_; ///< stream; 0: the own one
-    bool last_is_own_ = false;
+    std::optional<unsigned long long> last_; ///< the stream of the last call
 };
 
 } // namespace blink::cuda

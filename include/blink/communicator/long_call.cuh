@@ -95,11 +95,11 @@ void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, col
     const copy_program program =
         program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned);
     int most_blocks = group.memory().blocks;
-    if (const int few = program.by_kernels > 0                        ? blocks_beside_kernels
-                        : ranks == 2 && kind == collective::allreduce ? blocks_beside_copies
-                                                                      : 0;
-        few > 0) {
-        most_blocks = most_blocks > 0 ? std::min(most_blocks, few) : few;
+    const auto leave_room = [&](int blocks) { most_blocks = most_blocks > 0 ? std::min(most_blocks, blocks) : blocks; };
+    if (program.by_kernels > 0) {
+        leave_room(blocks_beside_kernels);
+    } else if (ranks == 2 && kind == collective::allreduce) {
+        leave_room(blocks_beside_copies);
     }
     const combine_with<Op> with{op, ranks, most_blocks};
     if constexpr (combines_copies<Op, T>) {

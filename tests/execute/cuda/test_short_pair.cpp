@@ -63,6 +63,18 @@ bool is_short(std::size_t count) {
     return single == threads_per_block;
 }
 
+/// What a rank leaves that enters a call without the other one.
+fault fault_of_lonely(stream_memory_of& m, int rank) {
+    std::mt19937 random(34);
+    const schedule s = one_lane(2);
+    buffers<float> b(random, s, whole_row, false, 0);
+    stream_call<float> call = make_call(s, m, b, *stream_shape<float>(s, whole_row, 1));
+    call.timeout_ns = 50'000'000;
+    enter_stream(call, s, false, rank, 1);
+    REQUIRE(m.words[0] != 0);
+    return fault::unpacked(m.words[1 + rank]);
+}
+
 } // namespace
 
 TEST_CASE("one row of whole units is a short call, and no other") {
@@ -128,29 +140,15 @@ TEST_CASE("data of short calls that look like the filler, its decoy or a note ar
 }
 
 TEST_CASE("a short call that waits past the deadline names the rank that never comes") {
-    std::mt19937 random(34);
     stream_memory_of m(2);
-    const schedule s = one_lane(2);
-    buffers<float> b(random, s, whole_row, false, 0);
-    stream_call<float> call = make_call(s, m, b, *stream_shape<float>(s, whole_row, 1));
-    call.timeout_ns = 50'000'000;
-    enter_stream(call, s, false, 1, 1);
-    REQUIRE(m.words[0] != 0);
-    const fault found = fault::unpacked(m.words[2]);
+    const fault found = fault_of_lonely(m, 1);
     CHECK(found.what == awaited::partial);
     CHECK(found.rank == 1);
     CHECK(found.peer == 0);
 }
 
 TEST_CASE("a short call waits where the other rank has not emptied what lies in the ring") {
-    std::mt19937 random(35);
     stream_memory_of m(2);
-    const schedule s = one_lane(2);
-    buffers<float> b(random, s, whole_row, false, 0);
-    stream_call<float> call = make_call(s, m, b, *stream_shape<float>(s, whole_row, 1));
-    call.timeout_ns = 50'000'000;
     for (stream_state& state : m.flags[0][0].state) { state = {ring_rows, ring_rows}; }
-    enter_stream(call, s, false, 0, 1);
-    REQUIRE(m.words[0] != 0);
-    CHECK(fault::unpacked(m.words[1]).what == awaited::room);
+    CHECK(fault_of_lonely(m, 0).what == awaited::room);
 }

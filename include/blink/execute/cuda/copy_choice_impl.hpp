@@ -38,14 +38,14 @@ BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_
     copy_shape shape;
     shape.granule = 128;
     const std::size_t most = std::max(slot_memory / (static_cast<std::size_t>(shape.slots) * peers), mib);
-    const bool pair = call.ranks == 2 && is_all_reduce(call);
+    const bool all_reduce = is_all_reduce(call);
+    const bool pair = call.ranks == 2 && all_reduce;
     if (automatic) {
         // An engine takes some microseconds from one copy to the next: two pieces of each half are enough to combine
         // one while the other one moves.
         chunk_bytes = std::clamp(call.bytes / (pair ? 4 : 16), mib, pair ? link_slot_memory / 2 : most);
     }
 
-    const bool all_reduce = is_all_reduce(call);
     const int per_mille = all_reduce       ? tuned.host_share_all_reduce
                           : call.both_ways ? tuned.host_share_both
                                            : tuned.host_share;
