@@ -6,7 +6,10 @@
 // through Blink, and the times of a step stand side by side.
 //
 //     09_data_parallel_trainer [--with all|none|nccl|blink] [--virtual-ranks N] [--layers N] [--width N] [--batch N]
-//                              [--bucket-mib N] [--steps N]
+//                              [--bucket-mib N] [--steps N] [--blocks N]
+//
+// Blocks that exchange gradients take multiprocessors from those that compute: --blocks says how many Blink may use on
+// a GPU, 0 for as many as are fastest for an AllReduce that has the GPU for itself.
 #include <blink/allreduce.hpp>
 
 #include <cuda_runtime.h>
@@ -216,13 +219,13 @@ outcome train(std::deque<replica>& ranks, exchange& between, std::size_t bucket_
 std::map<std::string, std::string> parsed(int argc, char** argv) {
     std::map<std::string, std::string> given{{"with", "all"},   {"virtual-ranks", "0"}, {"layers", "8"},
                                              {"width", "2048"}, {"batch", "256"},       {"bucket-mib", "25"},
-                                             {"steps", "40"}};
+                                             {"steps", "40"},   {"blocks", "0"}};
     for (int i = 1; i < argc; i += 2) {
         const std::string name = argv[i];
         if (!name.starts_with("--") || !given.contains(name.substr(2)) || i + 1 == argc) {
             throw blink::usage_error(
                 "expected one of --with, --virtual-ranks, --layers, --width, --batch, --bucket-mib, "
-                "--steps and its value, got '" +
+                "--steps, --blocks and its value, got '" +
                 name + "'");
         }
         given[name.substr(2)] = argv[i + 1];
@@ -251,6 +254,7 @@ void run(const std::map<std::string, std::string>& given) {
     blink::group_options choices;
     choices.virtual_ranks = static_cast<int>(number(given, "virtual-ranks", 0));
     if (choices.virtual_ranks > 0) { choices.ranks = choices.virtual_ranks; }
+    choices.blocks = static_cast<int>(number(given, "blocks", 0));
     blink::cuda_group group(choices);
     std::deque<replica> ranks;
     for (int r = 0; r < group.size(); ++r) { ranks.emplace_back(net, r, group.device(r)); }

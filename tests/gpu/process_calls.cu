@@ -83,6 +83,7 @@ void graphs(const seat& s) {
     process_trial<float, blink::sum> sum(comm, {collective::allreduce, 100003});
     const auto window = comm.register_buffer(sum.output_memory().data(), sum.output_memory().bytes());
     const blink::options direct{.how = blink::protocol::chunks, .into = &window};
+    const blink::cuda::device_scope current(comm.device());
     cudaStream_t stream = nullptr;
     blink::cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     const auto enqueue = [&](cudaStream_t on) {

@@ -83,6 +83,7 @@ void machines(const seat& s) {
 /// Graph replays on a stream of the user's, eager calls on that stream and the communicator's own in turn.
 void graphs(const seat& s) {
     blink::communicator comm = s.join();
+    const blink::cuda::device_scope current(comm.device());
     cudaStream_t stream = nullptr;
     blink::cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     process_trial<float, blink::sum> sum(comm, {collective::allreduce, 100003});

@@ -42,10 +42,10 @@ bulk_trial& on_virtual_ranks() {
     return trial;
 }
 
-/// Of a tree a root where each rank is one: more lanes than blocks have no call.
+/// With one tree a root where each rank is one: more lanes than blocks have no call.
 const blink::schedule& trees(collective kind) {
     blink::plan_options few;
-    few.pack.max_trees = blink::is_sharded(kind) ? 1 : 0;
+    few.pack.max_trees = blink::is_sharded(kind) ? virtual_ranks : 0;
     return virtual_dgx1v().plan_for(kind, kind == collective::reduce ? 3 : 0, few).schedule;
 }
 
