@@ -25,8 +25,10 @@ struct capture_point {
     std::vector<cudaGraphNode_t> after; ///< what the stream's next node will depend on
 
     /// Cannot be asked of the default stream while another thread captures: that one is not captured.
+    /// @param device whose stream it is
     /// @throw cuda_error where the driver refuses otherwise
-    [[nodiscard]] static capture_point of(cudaStream_t stream) {
+    [[nodiscard]] static capture_point of(cudaStream_t stream, int device) {
+        const cuda::stream_scope current(stream, device);
         capture_point at;
         const cudaGraphNode_t* nodes = nullptr;
         std::size_t count = 0;
@@ -56,36 +58,33 @@ class captured_calls {
     /// Puts what is enqueued on a stream from then on behind all calls made one by one.
     using follower = std::function<void(cudaStream_t)>;
 
-    /// Calls made one by one follow each other on their stream, and behind those on other streams.
-    explicit captured_calls(int device) {
+    /// Calls made one by one follow each other by other means, so nothing is recorded behind them as long as none is
+    /// captured.
+    /// @param idle a stream of `device` that lives as long as this
+    captured_calls(int device, follower behind_eager, cudaStream_t idle)
+        : device_(device), behind_eager_(std::move(behind_eager)), idle_(idle) {
         const cuda::device_scope current(device);
         cuda::check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    }
-
-    /// They follow each other by other means, so nothing is recorded behind them as long as none is captured.
-    /// @param idle a stream of `device` that lives as long as this
-    captured_calls(int device, follower behind_eager, cudaStream_t idle) : captured_calls(device) {
-        behind_eager_ = std::move(behind_eager);
-        idle_ = idle;
     }
     ~captured_calls() { (void)cudaEventDestroy(last_); }
     captured_calls(const captured_calls&) = delete;
     captured_calls& operator=(const captured_calls&) = delete;
 
-    /// What is put on `stream` of the current device from here on until `after` is a call, behind the last one.
+    /// What is put on `stream` of the device from here on until `after` is a call, behind the last one in a graph.
+    /// @return whether it is made by itself, not captured
     /// @throw cuda_error where the driver refuses
-    void before(cudaStream_t stream) {
-        const capture_point at = capture_point::of(stream);
+    bool before(cudaStream_t stream) {
+        const capture_point at = capture_point::of(stream, device_);
         capture_ = at.id;
         if (capture_ == 0) {
-            const unsigned long long last_stream = std::exchange(stream_, behind_eager_ ? 0 : id_of(stream));
             // Any graph may have been launched since the last call.
-            if (any_captured_ || (!behind_eager_ && stream_ != last_stream)) {
+            if (any_captured_) {
+                const cuda::stream_scope current(stream, device_);
                 cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent");
             }
-            return;
+            return true;
         }
-        if (!any_captured_.exchange(true) && behind_eager_) {
+        if (!any_captured_.exchange(true)) {
             behind_eager_(idle_);
             cuda::check(cudaEventRecord(last_, idle_), "cudaEventRecord");
         }
@@ -94,6 +93,7 @@ class captured_calls {
         } else if (stream != known->second.stream) {
             join(stream, known->second.calls);
         }
+        return false;
     }
 
     /// Between `before` and `after`: the call on `stream` also follows the last one of `other`, of the same device.
@@ -101,7 +101,7 @@ class captured_calls {
     /// @throw cuda_error where the driver refuses
     void follow(captured_calls& other, cudaStream_t stream) const {
         if (capture_ == 0) {
-            if (other.is_marked()) {
+            if (other.any_captured_) {
                 return cuda::check(cudaStreamWaitEvent(stream, other.last_, 0), "cudaStreamWaitEvent");
             }
             return other.behind_eager_(stream);
@@ -115,10 +115,11 @@ class captured_calls {
     /// @throw cuda_error where the driver refuses
     void after(cudaStream_t stream) {
         if (capture_ == 0) {
-            if (is_marked()) { cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord"); }
-            return;
+            if (!any_captured_) { return; }
+            const cuda::stream_scope current(stream, device_);
+            return cuda::check(cudaEventRecord(last_, stream), "cudaEventRecord");
         }
-        const capture_point at = capture_point::of(stream);
+        const capture_point at = capture_point::of(stream, device_);
         const std::lock_guard lock(guard_);
         if (graphs_.size() > most_graphs && !graphs_.contains(at.id)) { graphs_.erase(graphs_.begin()); }
         graph_end& end = graphs_[at.id];
@@ -131,14 +132,21 @@ class captured_calls {
         end.calls = at.after;
     }
 
+    /// A stream that is done when the last call is that was launched.
+    /// @throw cuda_error where the driver refuses
+    [[nodiscard]] cudaStream_t behind_last() const {
+        if (any_captured_) {
+            cuda::check(cudaStreamWaitEvent(idle_, last_, 0), "cudaStreamWaitEvent");
+        } else {
+            behind_eager_(idle_);
+        }
+        return idle_;
+    }
+
     /// Waits for the last call that was launched.
     void wait() const noexcept {
         try {
-            if (!is_marked()) {
-                behind_eager_(idle_);
-                return cuda::check(cudaStreamSynchronize(idle_), "cudaStreamSynchronize");
-            }
-            cuda::check(cudaEventSynchronize(last_), "cudaEventSynchronize");
+            cuda::check(cudaStreamSynchronize(behind_last()), "cudaStreamSynchronize");
         } catch (const error&) { (void)cudaGetLastError(); } // the calls ended in an error, which they told
     }
 
@@ -150,13 +158,6 @@ class captured_calls {
         cudaGraphNode_t mark = nullptr;
     };
     static constexpr std::size_t most_graphs = 64; ///< as many may be captured at once; nobody tells when one is done
-
-    /// A number that no other stream ever has, though its handle may come again.
-    static unsigned long long id_of(cudaStream_t stream) {
-        unsigned long long id = 0;
-        cuda::check(cudaStreamGetId(stream, &id), "cudaStreamGetId");
-        return id + 1;
-    }
 
     /// The next node of `stream` follows `calls` of its graph.
     static void join(cudaStream_t stream, std::vector<cudaGraphNode_t>& calls) {
@@ -170,15 +171,12 @@ class captured_calls {
         cuda::check(joined, "cudaStreamUpdateCaptureDependencies");
     }
 
-    /// Whether the event stands behind the last call.
-    [[nodiscard]] bool is_marked() const { return any_captured_ || !behind_eager_; }
-
+    int device_;
     cudaEvent_t last_ = nullptr;
     follower behind_eager_;
     cudaStream_t idle_ = nullptr;
     std::atomic<bool> any_captured_ = false;
     unsigned long long capture_ = 0; ///< of the call between `before` and `after`; 0: it is made by itself
-    unsigned long long stream_ = 0;  ///< of the last call made one by one; 0: there is none
     std::mutex guard_;               ///< of `graphs_`
     std::map<unsigned long long, graph_end> graphs_; ///< by the number of the capture, which grows
 };

@@ -53,8 +53,8 @@ class cuda_executor final : public executor {
         const relaxed_capture others_may_capture;
         try {
             for (std::size_t r = 0; r < devices_.size(); ++r) {
-                now.before(devices_[r], to_cuda(call.streams[r]));
-                group_->use_stream(devices_[r], to_cuda(call.streams[r]));
+                const cudaStream_t on = to_cuda(call.streams[r]);
+                group_->use_stream(devices_[r], on, now.before(devices_[r], on));
             }
             run_call(*group_, call);
             for (std::size_t r = 0; r < devices_.size(); ++r) { now.after(devices_[r], to_cuda(call.streams[r])); }
@@ -86,8 +86,7 @@ class cuda_executor final : public executor {
     [[nodiscard]] std::string refusal_of_capture(const matched_call& call) const {
         std::size_t captured = 0;
         for (std::size_t r = 0; r < devices_.size(); ++r) {
-            const cuda::device_scope current(devices_[r]);
-            captured += capture_point::of(to_cuda(call.streams[r])).id != 0 ? 1 : 0;
+            captured += capture_point::of(to_cuda(call.streams[r]), devices_[r]).id != 0 ? 1 : 0;
         }
         if (captured == 0) { return {}; }
         if (captured < devices_.size()) {

@@ -5,7 +5,9 @@
 /// graphs they belong to.
 #pragma once
 
+#include <blink/communicator/call_order.cuh>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/start_kernel.cuh>
 
 #include <cuda_runtime_api.h>
 
@@ -27,14 +29,17 @@ class device_order {
         turn() : lock_(order().guard_) {}
 
         /// What is put on `stream` of `device` from here on until `after` follows Blink's last call there.
-        /// @throw cuda_error where the driver refuses
-        void before(int device, cudaStream_t stream) const {
-            const cuda::device_scope current(device);
-            order().of(device).before(stream);
+        /// @return what the call's launch may record; null: nothing is needed
+        /// @throw cuda_error where the driver refuses, usage_error for a stream of another device
+        [[nodiscard]] cuda::launch_mark* before(int device, cudaStream_t stream) const {
+            calls& all = order().of(device);
+            all.are_eager = all.captured.before(stream);
+            return all.are_eager ? all.eager.before(stream, all.own) : nullptr;
         }
         void after(int device, cudaStream_t stream) const {
-            const cuda::device_scope current(device);
-            order().of(device).after(stream);
+            calls& all = order().of(device);
+            if (all.are_eager) { all.eager.after(stream); }
+            all.captured.after(stream);
         }
 
       private:
@@ -43,31 +48,53 @@ class device_order {
 
     /// Waits for Blink's last call on `device`.
     static void wait_until_idle(int device) noexcept {
-        const captured_calls* last = nullptr;
-        {
-            const std::lock_guard lock(order().guard_);
-            if (const auto at = order().calls_.find(device); at != order().calls_.end()) { last = at->second.get(); }
-        }
-        if (last == nullptr) { return; }
-        const cuda::device_scope current(device);
-        last->wait();
+        try {
+            cudaStream_t last = nullptr;
+            {
+                const std::lock_guard lock(order().guard_);
+                const auto at = order().calls_.find(device);
+                if (at == order().calls_.end()) { return; }
+                last = at->second->captured.behind_last();
+            }
+            cuda::check(cudaStreamSynchronize(last), "cudaStreamSynchronize"); // others may put calls there meanwhile
+        } catch (const error&) { (void)cudaGetLastError(); } // the calls ended in an error, which they told
     }
 
   private:
+    /// Those on one device.
+    struct calls {
+        explicit calls(int device)
+            : own(stream_on(device)), eager(device),
+              captured(
+                  device, [this](cudaStream_t on) { eager.catch_up(on, own); }, own) {}
+
+        cudaStream_t own; ///< that no call is on
+        cuda::call_order eager;
+        captured_calls captured;
+        bool are_eager = true; ///< of the call between `before` and `after`
+    };
+
+    static cudaStream_t stream_on(int device) {
+        const cuda::device_scope current(device);
+        cudaStream_t made = nullptr;
+        cuda::check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+        return made;
+    }
+
     /// Never destroyed: the driver may be gone by the end of the process.
     static device_order& order() {
         static auto& one = *new device_order;
         return one;
     }
 
-    captured_calls& of(int device) {
-        std::unique_ptr<captured_calls>& calls = calls_[device];
-        if (calls == nullptr) { calls = std::make_unique<captured_calls>(device); }
-        return *calls;
+    calls& of(int device) {
+        std::unique_ptr<calls>& all = calls_[device];
+        if (all == nullptr) { all = std::make_unique<calls>(device); }
+        return *all;
     }
 
     std::mutex guard_;
-    std::map<int, std::unique_ptr<captured_calls>> calls_;
+    std::map<int, std::unique_ptr<calls>> calls_;
 };
 
 } // namespace blink::preload

@@ -43,37 +43,40 @@ namespace detail {
 /// @param calls in the order in which they were made; each on one of `ranks`
 [[nodiscard]] inline matching match(std::span<nccl::communicator* const> ranks,
                                     std::span<const collective_call> calls) {
-    std::vector<std::vector<collective_call>> by_rank(ranks.size());
+    std::vector<std::vector<const collective_call*>> by_rank(ranks.size());
     for (const collective_call& c : calls) {
-        by_rank[static_cast<std::size_t>(std::ranges::find(ranks, c.comm) - ranks.begin())].push_back(c);
+        by_rank[static_cast<std::size_t>(std::ranges::find(ranks, c.comm) - ranks.begin())].push_back(&c);
     }
-    const std::vector<collective_call>& first = by_rank.front();
+    const std::vector<const collective_call*>& first = by_rank.front();
     for (std::size_t r = 0; r < ranks.size(); ++r) {
-        const std::vector<collective_call>& own = by_rank[r];
+        const std::vector<const collective_call*>& own = by_rank[r];
         const auto fail = [&](const std::string& what) {
             return matching{{}, "rank " + std::to_string(r) + " " + what};
         };
         if (own.empty()) { return fail("takes no part in this group"); }
         if (own.size() != first.size()) { return fail("makes another number of calls than rank 0"); }
         for (std::size_t i = 0; i < own.size(); ++i) {
-            const std::string other = detail::difference(first[i], own[i]);
+            const std::string other = detail::difference(*first[i], *own[i]);
             if (!other.empty()) { return fail("asks for " + other + " than rank 0"); }
             // NCCL joins the streams of a group that has several; a stream for all its calls is what Blink keeps.
             // Where this process has one rank alone, the others do not know of its streams: each call stays on its own.
-            if (ranks.size() > 1 && own[i].stream != own[0].stream) {
+            if (ranks.size() > 1 && own[i]->stream != own[0]->stream) {
                 return fail("uses several streams in this group");
             }
         }
     }
     matching found;
     for (std::size_t i = 0; i < first.size(); ++i) {
-        const collective_call& c = first[i];
+        const collective_call& c = *first[i];
         matched_call m{c.kind, c.count, c.type, c.op, c.root, {}, {}, {}, {}, {}};
-        for (const std::vector<collective_call>& own : by_rank) {
-            m.in.push_back(own[i].in);
-            m.out.push_back(own[i].out);
-            m.streams.push_back(own[i].stream);
-            if (own[i].factor) { m.factors.push_back(*own[i].factor); }
+        m.in.reserve(ranks.size());
+        m.out.reserve(ranks.size());
+        m.streams.reserve(ranks.size());
+        for (const std::vector<const collective_call*>& own : by_rank) {
+            m.in.push_back(own[i]->in);
+            m.out.push_back(own[i]->out);
+            m.streams.push_back(own[i]->stream);
+            if (own[i]->factor) { m.factors.push_back(*own[i]->factor); }
         }
         found.calls.push_back(std::move(m));
     }

@@ -32,8 +32,11 @@ class bench {
         : bench(machine, ranks, bytes, scale_for(ranks.size())) {}
 
     /// @param scale of every link's rate
-    bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes, double scale)
-        : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size())}, scale),
+    /// @param blocks of a rank, 0: as many as fit
+    bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes, double scale,
+          int blocks = 0)
+        : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size()), .blocks = blocks},
+                 scale),
           in_(group_.make_buffers<float>(bytes / sizeof(float))),
           out_(group_.make_buffers<float>(bytes / sizeof(float))) {
         for (int r = 0; r < group_.size(); ++r) {

@@ -135,6 +135,15 @@ void bad_input(const seat& s) {
     must_throw<blink::usage_error>([&] { blink::allreduce(comm, p, p + 1, 99); }, "overlap");
     must_throw<blink::usage_error>([&] { blink::broadcast(comm, p, p, 100, s.size); }, "root");
     must_throw<blink::usage_error>([&] { blink::allreduce(comm, p, p, 9, blink::sum{}, {.relays = {7}}); }, "relays");
+    if (blink::cuda::visible_gpus() > 1) {
+        const int other = comm.device() == 0 ? 1 : 0;
+        const blink::cuda::device_scope current(other);
+        cudaStream_t stream = nullptr;
+        blink::cuda::check(cudaStreamCreate(&stream), "cudaStreamCreate");
+        must_throw<blink::usage_error>([&] { blink::allreduce(comm, p, p, 9, blink::sum{}, {}, stream); },
+                                       "a stream of GPU " + std::to_string(other));
+        blink::cuda::check(cudaStreamDestroy(stream), "cudaStreamDestroy");
+    }
     check_call<float, blink::sum>(comm, {collective::allreduce, 2001});
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/start_kernel.cuh>
 
 #include <cuda_runtime_api.h>
 
@@ -15,35 +16,44 @@ namespace blink::cuda {
 /// Remembers where the last eager call was enqueued, so that the next one on another stream waits for it.
 class call_order {
   public:
-    explicit call_order(int device) {
+    explicit call_order(int device) : device_(device) {
         const device_scope current(device);
-        check(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+        check(cudaEventCreateWithFlags(&done_.event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     }
-    ~call_order() { (void)cudaEventDestroy(done_); }
+    ~call_order() { (void)cudaEventDestroy(done_.event); }
     call_order(const call_order&) = delete;
     call_order& operator=(const call_order&) = delete;
 
-    /// Calls `enqueue()`, which puts a call on `stream` of the current device, behind the last call. Captured calls are
-    /// ordered by who launches the graph.
+    /// What is put on `stream` of the device from here on until `after` is a call, behind the last one. Not for
+    /// captured calls, which are ordered by who launches the graph.
     /// @param own a stream that lives as long as this
-    template <class Enqueue>
-    void follow(cudaStream_t stream, cudaStream_t own, const Enqueue& enqueue) {
-        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-        check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-        if (status != cudaStreamCaptureStatusNone) { return enqueue(); }
+    /// @return what the launch of the call may record, the last one where there are several; null: nothing is needed
+    /// @throw usage_error for a stream of another device
+    [[nodiscard]] launch_mark* before(cudaStream_t stream, cudaStream_t own) {
+        const stream_scope current(stream, device_);
         const bool is_own = stream == own;
         const unsigned long long id = is_own ? own_id : id_of(stream);
-        if (last_ && *last_ != id) { catch_up(stream, own); }
-        enqueue();
-        last_ = id;
-        // A stream of the user's may be gone by the next call, so it is marked at once.
-        if (!is_own) { check(cudaEventRecord(done_, stream), "cudaEventRecord"); }
+        if (last_ != id) {
+            check_stream(stream, device_);
+            if (last_) { catch_up(stream, own); }
+            last_ = id;
+        }
+        done_.by_launch = false;
+        return is_own ? nullptr : &done_;
+    }
+
+    /// The call is on `stream`, which may be gone by the next one, so its end is marked at once.
+    void after(cudaStream_t stream) {
+        if (last_ == own_id || done_.by_launch) { return; }
+        const stream_scope current(stream, device_);
+        check(cudaEventRecord(done_.event, stream), "cudaEventRecord");
     }
 
     /// What is enqueued on `stream` from now on follows the last call.
     void catch_up(cudaStream_t stream, cudaStream_t own) const {
-        if (last_ == own_id) { check(cudaEventRecord(done_, own), "cudaEventRecord"); }
-        check(cudaStreamWaitEvent(stream, done_, 0), "cudaStreamWaitEvent");
+        const device_scope current(device_);
+        if (last_ == own_id) { check(cudaEventRecord(done_.event, own), "cudaEventRecord"); }
+        wait_for_mark({device_, stream}, done_);
     }
 
   private:
@@ -56,7 +66,8 @@ class call_order {
         return id;
     }
 
-    cudaEvent_t done_ = nullptr;
+    int device_;
+    launch_mark done_;
     std::optional<unsigned long long> last_; ///< the stream of the last call
 };
 

@@ -56,10 +56,12 @@ class group_resources {
     }
 
     /// Work of the ranks on `device` goes to `stream` from now on; the caller keeps the stream alive.
-    void use_stream(int device, cudaStream_t stream) {
+    /// @throw usage_error for a device that has no rank here
+    void use_stream(int device, cudaStream_t stream, launch_mark* mark = nullptr) {
         for (device_ranks& d : devices_) {
             if (d.device == device) {
                 d.stream = stream;
+                d.mark = mark;
                 return;
             }
         }

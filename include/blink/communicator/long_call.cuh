@@ -112,6 +112,7 @@ void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, col
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
     room->run(program, job, kernels);
+    for (const device_ranks& d : group.devices()) { d.goes_on(); }
 }
 
 } // namespace blink::cuda

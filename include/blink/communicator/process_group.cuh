@@ -78,7 +78,7 @@ class communicator {
     ///        cuda_error, or aborted_error for what went wrong on another rank
     communicator(int rank, int size, const rendezvous& at, const process_options& choices = {})
         : resources_(at.meet(rank, size), choices), gpus_(choices.gpus),
-          one_lane_(cuda::one_lane(collective::allreduce, size)), order_(resources_.here().device) {
+          one_lane_(cuda::one_lane(collective::allreduce, size)), place_(resources_.here()), order_(place_.device) {
         if (gpus_.empty()) {
             gpus_.resize(static_cast<std::size_t>(size));
             std::iota(gpus_.begin(), gpus_.end(), 0);
@@ -104,9 +104,10 @@ class communicator {
 
     [[nodiscard]] group_status status() const {
         if (!failure_.empty()) { return group_status::failed; }
+        if (!resources_.aborted()) { return group_status::ready; } // whatever goes wrong sets that word
         using reason = meeting_failure::reason;
         const reason what = resources_.met().failure().what;
-        if (what == reason::none) { return resources_.aborted() ? group_status::timed_out : group_status::ready; }
+        if (what == reason::none) { return group_status::timed_out; }
         if (what == reason::timed_out) { return group_status::timed_out; }
         return what == reason::aborted ? group_status::aborted : group_status::failed;
     }
@@ -143,8 +144,9 @@ class communicator {
         };
         check_call(name, [&] {
             check_rank_buffers(kind, root, size(), rank(), in, out, count, sizeof(T), alignof(T));
-            if (count > 0 && reads_input(kind, root, rank())) { check_on_device(to_string(kind), "in", in); }
-            if (writes) { check_on_device(to_string(kind), "out", out); }
+            const bool reads = count > 0 && reads_input(kind, root, rank());
+            if (reads) { check_on_device(to_string(kind), "in", in); }
+            if (writes && !(reads && in == out)) { check_on_device(to_string(kind), "out", out); }
             const std::size_t bytes = output_count(kind, size(), count) * sizeof(T);
             check_into(to_string(kind), choices, count > 0 && hands_on(kind), out, bytes);
             if (choices.chunk.learns()) {
@@ -263,10 +265,14 @@ class communicator {
     /// Calls `enqueue(this rank's place)` for a stream, see `call_order`.
     template <class Enqueue>
     void in_order(cudaStream_t stream, const Enqueue& enqueue) {
-        cuda::device_ranks here = resources_.here();
-        here.stream = stream;
-        const cuda::device_scope current(here.device);
-        order_.follow(stream, this->stream(), [&] { enqueue(here); });
+        const cuda::device_scope current(device());
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        cuda::check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+        const bool eager = status == cudaStreamCaptureStatusNone;
+        place_.stream = stream;
+        place_.mark = eager ? order_.before(stream, this->stream()) : nullptr;
+        enqueue(std::as_const(place_));
+        if (eager) { order_.after(stream); }
     }
 
     /// Checks a call; before that compares it with the other ranks' where they do so.
@@ -381,7 +387,8 @@ class communicator {
     cuda::process_resources resources_;
     std::vector<int> gpus_;
     std::map<plan_key, prepared> plans_;
-    schedule one_lane_; ///< of calls without trees
+    schedule one_lane_;        ///< of calls without trees
+    cuda::device_ranks place_; ///< of this rank, on the stream of the call that is enqueued
     cuda::call_order order_;
     cuda::process_windows windows_; ///< goes before `resources_`
     std::shared_ptr<exchange_plans> exchange_plans_;

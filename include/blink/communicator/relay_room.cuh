@@ -93,6 +93,7 @@ class relay_room {
             record(f.done, f.stream);
             wait(first.device, first.stream, f.done);
         }
+        first.goes_on();
     }
 
   private:

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <vector>
 
 using namespace blink;
 using namespace blink::cuda;
@@ -74,6 +75,22 @@ TEST_CASE("equal lanes get equal numbers of blocks, and nobody a block that help
     CHECK(uneven.blocks == 10);
     CHECK(uneven.lanes[0].blocks == 5);
     CHECK(make_shape(six, 0, 4, {.blocks = 33}).blocks == 6);
+}
+
+TEST_CASE("blocks stay unused where the lanes then end together") {
+    const auto dealt = [](const std::vector<double>& shares, int blocks) {
+        schedule s{collective::broadcast, 2, 0, {}};
+        for (const double share : shares) { s.lanes.push_back({0, share, std::vector<role>(2)}); }
+        const call_shape shape = make_shape(s, 64u << 20, 4, {.blocks = blocks});
+        std::vector<int> of_lanes;
+        for (std::size_t l = 0; l < shares.size(); ++l) { of_lanes.push_back(shape.lanes[l].blocks); }
+        return of_lanes;
+    };
+    CHECK(dealt({3 / 9.0, 2 / 9.0, 2 / 9.0, 1 / 9.0, 1 / 9.0}, 33) == std::vector{9, 6, 6, 3, 3});
+    CHECK(dealt({0.6, 0.2, 0.2}, 51) == std::vector{30, 10, 10});
+    // Those in proportion would be 23, fewer than evenness is worth.
+    CHECK(dealt({12 / 23.0, 5 / 23.0, 2 / 23.0, 2 / 23.0, 2 / 23.0}, 33) == std::vector{17, 7, 3, 3, 3});
+    CHECK(dealt({0.5, 0.5}, 128) == std::vector{64, 64});
 }
 
 TEST_CASE("a shape that does not fit is refused") {

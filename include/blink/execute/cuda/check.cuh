@@ -8,6 +8,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <optional>
 #include <source_location>
 #include <string>
 
@@ -21,6 +22,22 @@ inline void check(cudaError_t status, const char* call,
     (void)cudaGetLastError();
     throw cuda_error(std::string(call) + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ") at " +
                      place.file_name() + ":" + std::to_string(place.line()));
+}
+
+/// @param stream not being captured: the runtime does not say then whose it is, and ends the capture
+/// @throw usage_error where `stream` is not one of `device`
+inline void check_stream(cudaStream_t stream, int device) {
+#if CUDART_VERSION >= 12080
+    int owner = device;
+    check(cudaStreamGetDevice(stream, &owner), "cudaStreamGetDevice");
+    if (owner != device) {
+        throw usage_error("a stream of GPU " + std::to_string(owner) + " was given for a rank on GPU " +
+                          std::to_string(device));
+    }
+#else
+    (void)stream;
+    (void)device;
+#endif
 }
 
 /// Makes a device current for a scope. Never throws, so that destructors may use it; where the device cannot be made
@@ -42,6 +59,19 @@ class device_scope {
   private:
     int before_ = 0;
     bool goes_back_ = false;
+};
+
+/// Makes a device current for a scope where `stream` is one of the names that mean a stream of the current device.
+class stream_scope {
+  public:
+    stream_scope(cudaStream_t stream, int device) noexcept {
+        if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
+            current_.emplace(device);
+        }
+    }
+
+  private:
+    std::optional<device_scope> current_;
 };
 
 } // namespace blink::cuda

@@ -51,8 +51,13 @@ struct device_ranks {
     int device = 0;
     cudaStream_t stream = nullptr;
     std::vector<int> ranks;
+    launch_mark* mark = nullptr; ///< to be recorded behind the call, see `launch_place`
 
-    [[nodiscard]] launch_place place() const { return {device, stream}; }
+    [[nodiscard]] launch_place place() const { return {device, stream, mark}; }
+    /// The call goes on behind the last kernel that was launched here.
+    void goes_on() const {
+        if (mark != nullptr) { mark->by_launch = false; }
+    }
 };
 
 /// What a group keeps for its ranks, and a plan's relays for theirs; one entry a participant where a vector stands.

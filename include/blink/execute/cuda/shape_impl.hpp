@@ -20,33 +20,44 @@
 namespace blink::cuda {
 namespace detail {
 
-/// Blocks for each lane in proportion to its elements, at least one each and at most `total` in all. Blocks that would
-/// not make the slowest lane faster stay unused: lanes that share a link share it by their blocks, so an extra block
-/// for one of two equal lanes only holds up the other.
-inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::uint64_t elements) {
+/// What lanes that do not end together cost, as `deal_blocks` sees it.
+enum class evenness : unsigned char {
+    ignored, ///< short calls, in which each thread has one unit
+    weighed
+};
+
+/// Blocks for each lane in proportion to its elements, at least one each and at most `total` in all.
+///
+/// Lanes that share a link share it by their blocks, so blocks out of proportion to the elements hold up the others.
+/// Where evenness is weighed, up to a quarter of the blocks stay unused for it: a lane's blocks are worth their number,
+/// and the unevenness, the most elements a block over the least, counts by its square. Else, and among equals, those
+/// blocks stay unused that would not make the slowest lane faster.
+inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::uint64_t elements,
+                        evenness weight = evenness::ignored) {
     const std::span lanes = std::span(shape.lanes).first(lane_count);
-    const auto size = [](const lane_slice& l) { return static_cast<double>(l.end - l.begin); };
-    const auto slower = [&](const lane_slice& a, const lane_slice& b) {
-        return size(a) / a.blocks < size(b) / b.blocks;
-    };
+    const auto load = [](const lane_slice& l) { return static_cast<double>(l.end - l.begin) / l.blocks; };
+    const auto slower = [&](const lane_slice& a, const lane_slice& b) { return load(a) < load(b); };
+    const double begin = weight == evenness::weighed ? 0.75 * total : total;
     int dealt = 0;
     for (lane_slice& l : lanes) {
-        l.blocks = std::max(1, elements == 0 ? 1 : static_cast<int>(size(l) / static_cast<double>(elements) * total));
+        const double share = elements == 0 ? 0 : static_cast<double>(l.end - l.begin) / static_cast<double>(elements);
+        l.blocks = std::max(1, static_cast<int>(share * begin));
         dealt += l.blocks;
     }
     if (dealt > total) {
         for (lane_slice& l : lanes) { l.blocks = 1; }
         dealt = static_cast<int>(lane_count);
     }
-    std::array<lane_slice, max_lanes> best = shape.lanes;
-    const auto load = [&] {
-        const lane_slice& l = *std::max_element(lanes.begin(), lanes.end(), slower);
-        return size(l) / l.blocks;
+    const auto cost = [&] {
+        const auto [least, most] = std::minmax_element(lanes.begin(), lanes.end(), slower);
+        const double uneven = weight == evenness::weighed && load(*least) > 0 ? load(*most) / load(*least) : 1;
+        return load(*most) * uneven * uneven;
     };
-    for (double least = load(); dealt < total; ++dealt) {
+    std::array<lane_slice, max_lanes> best = shape.lanes;
+    for (double least = cost(); dealt < total; ++dealt) {
         ++std::max_element(lanes.begin(), lanes.end(), slower)->blocks;
-        if (load() < least * (1 - 1e-3)) { // equal lanes differ by the rounding of their ends
-            least = load();
+        if (cost() < least * (1 - 1e-3)) { // equal lanes differ by the rounding of their ends
+            least = cost();
             best = shape.lanes;
         }
     }
@@ -106,7 +117,7 @@ BLINK_INLINE call_shape make_shape(const schedule& s, std::size_t count, std::si
         std::min<std::size_t>(bytes / bytes_per_block + 1, static_cast<std::size_t>(limits.blocks));
     const std::size_t grain_bytes = shape.grain * element_bytes;
     for (int blocks = std::max(static_cast<int>(wanted), lane_count);; blocks = std::max(blocks / 2, lane_count)) {
-        detail::deal_blocks(shape, s.lanes.size(), blocks, elements);
+        detail::deal_blocks(shape, s.lanes.size(), blocks, elements, detail::evenness::weighed);
         const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
         const std::size_t chosen =
             limits.chunk_bytes != 0

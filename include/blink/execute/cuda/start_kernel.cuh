@@ -16,7 +16,7 @@
 
 namespace blink::cuda {
 
-/// A kernel that does nothing in its turn, to ask how this program's kernels are compiled.
+/// A kernel that does nothing in its turn.
 template <class Machine>
 __global__ void pass_turn() {
     Machine::take_turn();
@@ -42,10 +42,17 @@ __global__ void pass_turn() {
 #endif
 }
 
+/// An event that a launch may record at no cost to the launch behind it, which `cudaEventRecord` would hold back.
+struct launch_mark {
+    cudaEvent_t event = nullptr;
+    bool by_launch = false; ///< set by a launch that has recorded it: then `wait_for_mark` waits for it
+};
+
 /// Where a kernel is launched.
 struct launch_place {
     int device = 0; ///< the current one
     cudaStream_t stream = nullptr;
+    launch_mark* mark = nullptr; ///< null: nothing is recorded
 };
 
 /// What a kernel's block has.
@@ -66,12 +73,29 @@ void start_kernel(void (*kernel)(Parameters...), dim3 grid, const block_size& bl
     config.blockDim = dim3(static_cast<unsigned>(block.threads));
     config.dynamicSmemBytes = block.memory;
     config.stream = at.stream;
-    cudaLaunchAttribute early{};
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &early;
-    config.numAttrs = starts_early(at.device) ? 1 : 0;
+    cudaLaunchAttribute attributes[2]{};
+    config.attrs = attributes;
+    if (starts_early(at.device)) {
+        cudaLaunchAttribute& early = attributes[config.numAttrs++];
+        early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        early.val.programmaticStreamSerializationAllowed = 1;
+        if (at.mark != nullptr) {
+            cudaLaunchAttribute& marks = attributes[config.numAttrs++];
+            marks.id = cudaLaunchAttributeProgrammaticEvent;
+            marks.val.programmaticEvent.event = at.mark->event;
+        }
+    }
     check(cudaLaunchKernelEx(&config, kernel, arguments...), "launch of a collective's kernel");
+    if (at.mark != nullptr) { at.mark->by_launch = config.numAttrs == 2; }
+}
+
+/// What is enqueued at `here` from now on follows the call that recorded `mark`. Recorded by a launch, the event by
+/// itself says only that the kernel has let the next one start; a kernel that depends on it so and waits for its turn
+/// waits for the end.
+/// @throw cuda_error where the driver refuses
+inline void wait_for_mark(const launch_place& here, const launch_mark& mark) {
+    check(cudaStreamWaitEvent(here.stream, mark.event, 0), "cudaStreamWaitEvent");
+    if (mark.by_launch) { start_kernel(pass_turn<gpu_machine>, dim3(1), 32, {here.device, here.stream}); }
 }
 
 } // namespace blink::cuda
