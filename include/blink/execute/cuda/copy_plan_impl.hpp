@@ -305,7 +305,7 @@ BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::si
             const std::size_t by_link = count - planner.share_of(count, shape.host_share);
             planner.all_reduce_pair(detail::owned_parts(kind, ranks, root, by_link, shape.granule),
                                     detail::results_of(kind, ranks, root, count));
-        } else if (ranks == 2 && shape.host_share > 0) {
+        } else if (ranks == 2 && (shape.host_share > 0 || shape.with_kernels)) {
             planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
         } else {
             planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
