@@ -31,8 +31,11 @@ struct shared_call {
 /// What is known of such calls.
 struct learnt_share {
     shared_call call;
-    double share = 0; ///< that the next call gets, unless it serves as an observation
+    double share = 0; ///< that calls get, unless they are on trial
     bool settled = false;
+    double trial = 0;  ///< share that is being tried, else `share`
+    double link_s = 0; ///< until the link's part of the last call on trial was done, likewise the host's part
+    double host_s = 0;
 };
 
 /// An `adaptive_split` for each of the first 64 kinds of calls; further ones keep the tuned share. A call runs with a
@@ -71,6 +74,8 @@ class host_shares {
         adaptive_split split;
         double tuned;
         int under_way = 0;
+        double link_s = 0;
+        double host_s = 0;
 
         [[nodiscard]] double share() const { return split.settled() ? split.share() : tuned; }
     };

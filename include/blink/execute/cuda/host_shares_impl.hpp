@@ -37,13 +37,19 @@ BLINK_INLINE void host_shares::begun(const shared_call& call) {
 BLINK_INLINE void host_shares::observe(const shared_call& call, double link_s, double host_s) {
     const auto found = entries_.find(call);
     if (found == entries_.end() || found->second.under_way == 0) { return; }
-    --found->second.under_way;
-    found->second.split.observe(link_s, host_s);
+    entry& e = found->second;
+    --e.under_way;
+    if (link_s < 0 || host_s < 0) { return; }
+    e.link_s = link_s;
+    e.host_s = host_s;
+    e.split.observe(link_s, host_s);
 }
 
 BLINK_INLINE std::vector<learnt_share> host_shares::all() const {
     std::vector<learnt_share> list;
-    for (const auto& [call, e] : entries_) { list.push_back({call, e.share(), e.split.settled()}); }
+    for (const auto& [call, e] : entries_) {
+        list.push_back({call, e.share(), e.split.settled(), e.split.share(), e.link_s, e.host_s});
+    }
     return list;
 }
 
