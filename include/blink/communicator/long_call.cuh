@@ -83,7 +83,7 @@ inline constexpr int blocks_beside_copies = 64;
 
 /// Enqueues a collective by copies.
 /// @param room made where there is none
-/// @param shares gives calls whose chunk is left open their share over the host
+/// @param shares gives calls that are not captured and whose chunk is left open their share over the host
 /// @param chunk_bytes 0, or the size of the pieces that are combined
 /// @param kernels `kernels(n)` enqueues the collective over trees for the first n elements, of each shard where it has
 ///        some
@@ -101,9 +101,9 @@ void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_
     which.crossing = call.crossing;
     copy_shape shape = shape_copies(call, sizeof(T), chunk_bytes, group.memory().tuned);
     std::unique_ptr<copy_marks> marks;
-    if (chunk_bytes == 0) {
-        marks = shares.choose(which, most_host_share(call, group.memory().tuned),
-                              is_captured(group.devices().front().stream), shape);
+    // A share that streams have learnt may be slower than the tuned one in graphs of several calls.
+    if (chunk_bytes == 0 && !is_captured(group.devices().front().stream)) {
+        marks = shares.choose(which, most_host_share(call, group.memory().tuned), shape);
     }
     const copy_program program = make_program(plan_copies(kind, ranks, root, count, which.in_place, shape));
     int most_blocks = group.memory().blocks;

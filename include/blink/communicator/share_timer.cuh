@@ -107,16 +107,11 @@ class share_timer {
 
     [[nodiscard]] const host_shares& shares() const noexcept { return shares_; }
 
-    /// Puts the share of the next call into its shape, where it has one.
+    /// Puts the share of the next call, which is not captured, into its shape, where it has one.
     /// @return the marks that the call should set, which `begun` gets then; null for most calls
-    [[nodiscard]] std::unique_ptr<copy_marks> choose(const shared_call& call, double most, bool captured,
-                                                     copy_shape& shape) {
+    [[nodiscard]] std::unique_ptr<copy_marks> choose(const shared_call& call, double most, copy_shape& shape) {
         if (!learns_ || shape.host_share == 0) { return nullptr; }
-        shape.with_kernels = true;
-        if (captured) {
-            shape.host_share = shares_.known(call, shape.host_share);
-            return nullptr;
-        }
+        shape.may_share = true;
         tell();
         const auto [share, on_trial] = shares_.next(call, shape.host_share, most);
         shape.host_share = share;

@@ -201,7 +201,7 @@ TEST_CASE("every share gives each element the same contributions in the same ord
         for (int percent = 0; percent <= 100; percent += 5) {
             for (const std::uint64_t in_place : {0, 3}) {
                 check_collective(kind, 2, 1, 45, in_place,
-                                 {.chunk = 6, .host_piece = 2, .host_share = percent / 100.0, .with_kernels = true});
+                                 {.chunk = 6, .host_piece = 2, .host_share = percent / 100.0, .may_share = true});
             }
         }
     }
@@ -210,13 +210,12 @@ TEST_CASE("every share gives each element the same contributions in the same ord
 TEST_CASE("kernels carry a reduction of which nothing goes over the host, where they carry the rest of it otherwise") {
     for (const collective kind : {collective::reduce, collective::reduce_scatter}) {
         const copy_plan plan =
-            blink::cuda::plan_copies(kind, 2, 0, 1000, 0, {.chunk = 10, .host_share = 0, .with_kernels = true});
+            blink::cuda::plan_copies(kind, 2, 0, 1000, 0, {.chunk = 10, .host_share = 0, .may_share = true});
         CHECK(plan.by_kernels == 1000);
         CHECK(plan.steps.empty());
-        CHECK(plan.slot_elements == 0);
         CHECK(blink::cuda::make_program(plan).actions.size() == 2); // marks of both ranks
     }
-    const copy_shape alone{.chunk = 10, .host_share = 0, .with_kernels = true};
+    const copy_shape alone{.chunk = 10, .host_share = 0, .may_share = true};
     CHECK(blink::cuda::plan_copies(collective::allreduce, 2, 0, 1000, 0, alone).by_kernels == 0);
     CHECK(blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, 0, alone).by_kernels == 0);
     CHECK(blink::cuda::plan_copies(collective::reduce, 4, 0, 1000, 0, alone).by_kernels == 0);
@@ -262,6 +261,20 @@ TEST_CASE("memory is bounded by the slots, however long the call") {
     const copy_plan scattered = blink::cuda::plan_copies(collective::reduce_scatter, 2, 0, 100000, 0, shape);
     CHECK(scattered.slot_elements == 3 * 8);
     CHECK(scattered.by_kernels == 90000);
+    for (const collective kind : {collective::broadcast, collective::allgather, collective::reduce,
+                                  collective::allreduce, collective::reduce_scatter}) {
+        const auto memory = [&](double share, bool may_share) {
+            copy_shape s = shape;
+            s.host_share = share;
+            s.may_share = may_share;
+            const copy_plan plan = blink::cuda::plan_copies(kind, 2, 0, 1000, 3, s);
+            return std::pair(plan.slot_elements, plan.host_elements);
+        };
+        for (const double share : {0.0, 0.001, 0.03}) { CHECK(memory(share, true) == memory(0.5, true)); }
+        CHECK(memory(0.001, false).second == memory(0.5, false).second);
+        CHECK(memory(0.5, false).first <= memory(0, true).first);
+        CHECK(memory(0.5, false).second <= memory(0, true).second);
+    }
     const copy_plan four = blink::cuda::plan_copies(collective::allreduce, 4, 0, 100000, 0, shape);
     CHECK(four.slot_elements == 3 * 3 * 16);
     CHECK(four.host_elements == 0);

@@ -64,8 +64,8 @@ template <class Captured>
                                                    std::size_t chunk_bytes, const tuning& tuned);
 
 /// The largest share over the host that running calls may be given in search of the best one: double the tuned one,
-/// but in an AllReduce no more than 80 per mille unless more are tuned, since graphs of several calls with more took up
-/// to several times as long.
+/// but in an AllReduce no more than 80 per mille unless more are tuned, since with more some graphs of several calls
+/// took several times as long, for a reason in the driver that was not found.
 [[nodiscard]] BLINK_INLINE double most_host_share(const copy_call& call, const tuning& tuned);
 
 } // namespace blink::cuda

@@ -75,8 +75,8 @@ struct copy_shape {
     std::size_t apart_chunk = 0; ///< in an AllReduce between two ranks, of a piece that waits in the output; 0: `chunk`
     int link_slots = 2;          ///< likewise, pieces over the link that a rank in place has room for
     std::size_t granule = 1;     ///< pieces begin at multiples of so many elements
-    bool with_kernels = false;   ///< in a Reduce or ReduceScatter between two ranks, kernels carry all else even where
-                                 ///< nothing goes over the host
+    bool may_share = false;      ///< calls of two ranks like this one may have a share over the host even if this one
+                                 ///< has none: there is memory for it, and kernels carry a Reduce or ReduceScatter
 };
 
 /// The steps of a call, in an order in which they may be enqueued: each only waits for earlier ones.

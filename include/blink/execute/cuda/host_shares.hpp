@@ -57,9 +57,6 @@ class host_shares {
     /// @param most see `most_host_share`
     [[nodiscard]] BLINK_INLINE choice next(const shared_call& call, double tuned, double most);
 
-    /// What was learnt, else `tuned`; begins nothing.
-    [[nodiscard]] BLINK_INLINE double known(const shared_call& call, double tuned) const;
-
     /// A call on trial was enqueued.
     BLINK_INLINE void begun(const shared_call& call);
 

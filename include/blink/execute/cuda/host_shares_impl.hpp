@@ -25,11 +25,6 @@ BLINK_INLINE host_shares::choice host_shares::next(const shared_call& call, doub
     return {e.share(), false};
 }
 
-BLINK_INLINE double host_shares::known(const shared_call& call, double tuned) const {
-    const auto found = entries_.find(call);
-    return found == entries_.end() ? tuned : found->second.share();
-}
-
 BLINK_INLINE void host_shares::begun(const shared_call& call) {
     if (const auto found = entries_.find(call); found != entries_.end()) { ++found->second.under_way; }
 }
