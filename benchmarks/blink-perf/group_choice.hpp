@@ -35,6 +35,8 @@ namespace blink_perf {
     g.blocks = o.blocks;
     g.staged = !o.registered;
     if (!o.tuning.empty()) { g.tuned = blink::read_tuning(o.tuning); }
+    if (o.trial) { g.tuned = *o.trial; }
+    g.learn_host_share = !o.trial;
     if (!o.topology.empty()) { g.machine = blink::topology_from(o.topology); }
     if (o.deadline_seconds > 0) {
         g.timeout = std::chrono::milliseconds(static_cast<long long>(o.deadline_seconds * 1000) + 1);

@@ -208,7 +208,9 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->check(CLI::Range(0, 256))
         ->capture_default_str();
     app.add_option("--tuning", o.tuning, "file that --tune wrote");
-    app.add_option("--tune", o.tune, "measure which protocol, blocks and chunk suit these GPUs, and write this file");
+    app.add_option(
+        "--tune", o.tune,
+        "measure which protocol, blocks, chunk and share over the host suit these GPUs, and write this file");
     app.add_flag("--processes", o.processes, "one process a GPU; one that dies or hangs ends all, with status 1");
     app.add_option(
         "--compare", t.compare,

@@ -6,8 +6,10 @@
 
 #include <blink/core/collective.hpp>
 #include <blink/core/protocol.hpp>
+#include <blink/core/tuning.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -55,7 +57,8 @@ struct options {
     bool compare_windows = false; ///< and NCCL with buffers in symmetric windows
     std::string tuning;           ///< file that says how GPUs run what is left open; empty: built in
     std::string tune;             ///< file for what this machine should use; empty: measure what was asked for instead
-    std::string json;             ///< file
+    std::optional<blink::tuning> trial; ///< of `--tune`: in place of the file's, and shares over the host stay
+    std::string json;                   ///< file
 };
 
 /// The text that `--help` asked for.

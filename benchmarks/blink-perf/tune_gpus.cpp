@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "tune_gpus.hpp"
 
+#include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/json.hpp>
+#include <blink/core/protocol.hpp>
+#include <blink/core/tuning.hpp>
 #include <blink/core/tuning_file.hpp>
 
 #include <algorithm>
@@ -30,19 +33,22 @@ class point_meter {
     explicit point_meter(const options& o) : asked_(o) {}
 
     double operator()(const tuning_point& p) {
-        if (session_ == nullptr || p.blocks != blocks_) {
-            options with_blocks = asked_;
-            with_blocks.blocks = blocks_ = p.blocks;
+        if (session_ == nullptr || p.blocks != blocks_ || p.tuned != tuned_) {
+            options trial = asked_;
+            trial.blocks = blocks_ = p.blocks;
+            trial.trial = tuned_ = p.tuned;
             session_.reset(); // two groups at once would share the GPUs' memory
-            session_ = make_cuda_session(with_blocks);
+            session_ = make_cuda_session(trial);
         }
         job j;
+        j.data.kind = p.kind;
         j.data.ranks = session_->ranks();
-        j.count = j.data.count = p.bytes / size_of(j.type);
+        const std::size_t shards = is_sharded(j.data) ? static_cast<std::size_t>(j.data.ranks) : 1;
+        j.count = j.data.count = p.bytes / size_of(j.type) / shards;
         j.check = asked_.check;
         j.iterations = asked_.iterations > 0 ? asked_.iterations : automatic_calls(p.bytes);
         j.warmup = asked_.warmup;
-        j.graphs = std::max(asked_.graphs, 10);
+        j.graphs = p.in_graphs ? std::max(asked_.graphs, 10) : 0;
         j.how = p.how;
         j.chunk = p.chunk_bytes;
         double seconds = -1;
@@ -52,8 +58,15 @@ class point_meter {
             seconds = median(o.samples);
         } catch (const blink::usage_error&) { // this protocol cannot carry so much
         }
-        std::cout << formatted("%12zu  %-9s  %6d  %9zu  %12.2f\n", p.bytes, std::string(to_string(p.how)).c_str(),
-                               p.blocks, p.chunk_bytes, seconds * 1e6)
+        const blink::tuning& t = p.tuned;
+        const int share = p.kind == blink::collective::allreduce   ? t.host_share_all_reduce
+                          : p.kind == blink::collective::allgather ? t.host_share_both
+                                                                   : t.host_share;
+        std::cout << formatted("%12zu  %-14s  %-9s  %-6s  %6d  %9zu  %5d  %5s  %12.2f\n", p.bytes,
+                               std::string(to_string(p.kind)).c_str(), std::string(to_string(p.how)).c_str(),
+                               p.in_graphs ? "graph" : "stream", p.blocks, p.chunk_bytes,
+                               p.how == blink::protocol::copies ? share : 0,
+                               t.bulk_from > 0 && p.bytes >= t.bulk_from ? "bulk" : "-", seconds * 1e6)
                   << std::flush;
         return seconds;
     }
@@ -64,12 +77,13 @@ class point_meter {
     const options& asked_;
     std::unique_ptr<session> session_;
     int blocks_ = 0;
+    blink::tuning tuned_{};
 };
 
 } // namespace
 
 void tune_gpus(const options& o) {
-    std::cout << "#      bytes  protocol   blocks      chunk     time (us)\n";
+    std::cout << "#      bytes  collective      protocol   calls   blocks      chunk  share   bulk     time (us)\n";
     point_meter meter(o);
     const int ranks = meter.ranks();
     const blink::tuning found = find_tuning(ranks, 64U << 20, std::ref(meter));

@@ -8,7 +8,7 @@
 
 namespace blink_perf {
 
-/// Measures AllReduce on the GPUs that `o` names, prints each point, and writes what the machine should use to
+/// Measures collectives on the GPUs that `o` names, prints each point, and writes what the machine should use to
 /// `o.tune`.
 /// @throw blink::usage_error in a build without CUDA, without a GPU, or for a file that cannot be written
 void tune_gpus(const options& o);

@@ -8,6 +8,7 @@
 #include <cuda_bf16.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,13 +16,17 @@
 #include <string>
 #include <vector>
 
+#include "call_graphs.cuh"
 #include "copied_call.cuh"
 #include "groups.cuh"
 
 using blink::collective;
 using blink::protocol;
 using gpu_test::call_shape;
+using gpu_test::captured;
 using gpu_test::copied_call;
+using gpu_test::copies_in;
+using gpu_test::ready;
 using gpu_test::red_zone;
 
 namespace {
@@ -99,57 +104,6 @@ std::size_t wrong_in(std::vector<copied_call<float>>& calls) {
     return total;
 }
 
-cudaEvent_t event_on(int device) {
-    const blink::cuda::device_scope current(device);
-    cudaEvent_t e = nullptr;
-    blink::cuda::check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    return e;
-}
-
-/// Lets `follower` wait for what `leader` holds.
-void follow(blink::cuda_group& group, int leader, int follower) {
-    const cudaEvent_t e = event_on(group.device(leader));
-    blink::cuda::check(cudaEventRecord(e, group.stream(leader)), "cudaEventRecord");
-    blink::cuda::check(cudaStreamWaitEvent(group.stream(follower), e, 0), "cudaStreamWaitEvent");
-    blink::cuda::check(cudaEventDestroy(e), "cudaEventDestroy");
-}
-
-/// Captures the streams of all ranks into one graph.
-template <class Enqueue>
-cudaGraph_t captured(blink::cuda_group& group, const Enqueue& enqueue) {
-    blink::cuda::check(cudaStreamBeginCapture(group.stream(0), cudaStreamCaptureModeThreadLocal),
-                       "cudaStreamBeginCapture");
-    for (int r = 1; r < group.size(); ++r) { follow(group, 0, r); }
-    enqueue();
-    for (int r = 1; r < group.size(); ++r) { follow(group, r, 0); }
-    cudaGraph_t graph = nullptr;
-    blink::cuda::check(cudaStreamEndCapture(group.stream(0), &graph), "cudaStreamEndCapture");
-    return graph;
-}
-
-cudaGraphExec_t ready(cudaGraph_t graph) {
-    cudaGraphExec_t made = nullptr;
-    blink::cuda::check(cudaGraphInstantiate(&made, graph, 0), "cudaGraphInstantiate");
-    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
-    return made;
-}
-
-/// Copies in a graph, which goes.
-std::size_t copies_in(cudaGraph_t graph) {
-    std::size_t count = 0;
-    blink::cuda::check(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
-    std::vector<cudaGraphNode_t> nodes(count);
-    blink::cuda::check(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
-    std::size_t copies = 0;
-    for (const cudaGraphNode_t node : nodes) {
-        cudaGraphNodeType type{};
-        blink::cuda::check(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
-        copies += type == cudaGraphNodeTypeMemcpy ? 1 : 0;
-    }
-    blink::cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
-    return copies;
-}
-
 void check_graphs(blink::cuda_group& group) {
     std::vector<copied_call<float>> calls = several_calls(group);
     const cudaGraphExec_t graph = ready(captured(group, [&] { run_in_turn(calls, [] {}); }));
@@ -210,6 +164,64 @@ void check_exchange(blink::cuda_group& group, const blink::exchange& e, std::siz
                      {.chunk = small_chunks, .how = protocol::copies});
     group.synchronize();
     for (int r = 0; r < group.size(); ++r) { CHECK(out.read(r) == expected[static_cast<std::size_t>(r)]); }
+}
+
+/// Two GPUs on which calls of some MiB have a share over the host.
+blink::group_options sharing(bool learns) {
+    blink::group_options o;
+    o.gpus = {0, 1};
+    o.tuned.host_share = o.tuned.host_share_both = o.tuned.host_share_all_reduce = 300;
+    o.tuned.host_share_from = o.tuned.host_share_all_reduce_from = 1;
+    o.learn_host_share = learns;
+    return o;
+}
+
+constexpr std::size_t shared_count = 2000003;
+
+bool is_settled(const blink::cuda_group& group) {
+    const auto shares = group.host_shares();
+    return !shares.empty() && shares.front().settled;
+}
+
+/// Copies of a call with the tuned share over the host.
+std::size_t tuned_copies(collective kind, bool in_place) {
+    const blink::cuda::copy_shape shape = blink::cuda::shape_copies(
+        blink::cuda::copy_call_of(kind, 2, shared_count, sizeof(float)), sizeof(float), 0, sharing(true).tuned);
+    const auto steps = blink::cuda::plan_copies(kind, 2, 0, shared_count, in_place ? 3 : 0, shape).steps;
+    return static_cast<std::size_t>(std::ranges::count_if(steps, [](const auto& s) { return !s.combines; }));
+}
+
+/// Learns a share from the first call on; captures before and behind that have the tuned one.
+void check_learning(collective kind, bool in_place) {
+    CAPTURE(blink::to_string(kind));
+    CAPTURE(in_place);
+    blink::cuda_group group(sharing(true));
+    copied_call<float> c(group, {kind, 0, shared_count, 0, 0, in_place}, 9);
+    const auto captured_copies = [&] {
+        return copies_in(captured(group, [&] { c.launch({.how = protocol::copies}); }));
+    };
+    const double tuned = blink::cuda::shape_copies(blink::cuda::copy_call_of(kind, 2, shared_count, sizeof(float)),
+                                                   sizeof(float), 0, sharing(true).tuned)
+                             .host_share;
+    CHECK(captured_copies() == tuned_copies(kind, in_place));
+    int calls = 0;
+    for (; calls < 15 && !is_settled(group); ++calls) {
+        c.reset();
+        c.launch({.how = protocol::copies});
+        CHECK(c.wrong() == 0);
+        if (!is_settled(group)) { CHECK(group.host_shares().front().share == tuned); }
+    }
+    CHECK(calls >= 6);
+    REQUIRE(is_settled(group));
+    const double learnt = group.host_shares().front().share;
+    CHECK(captured_copies() == tuned_copies(kind, in_place)); // not the learnt one
+    const cudaGraphExec_t graph = ready(captured(group, [&] { c.launch({.how = protocol::copies}); }));
+    c.reset();
+    blink::cuda::check(cudaGraphLaunch(graph, group.stream(0)), "cudaGraphLaunch");
+    CHECK(c.wrong() == 0);
+    blink::cuda::check(cudaGraphExecDestroy(graph), "cudaGraphExecDestroy");
+    CHECK(group.host_shares().size() == 1);
+    CHECK(group.host_shares().front().share == learnt);
 }
 
 } // namespace
@@ -330,4 +342,42 @@ TEST_CASE("copies refuse what they cannot carry" * doctest::skip(!gpu_test::one_
     CHECK_THROWS_AS(
         group.run<float>(collective::allreduce, 0, from, to, 1000, blink::premul_sum{0.5F}, {.how = protocol::copies}),
         blink::usage_error);
+}
+
+TEST_CASE("every call is right while its share over the host is learnt, which ends after a few" *
+          doctest::skip(!gpu_test::two_gpus())) {
+    for (const collective kind : kinds) { check_learning(kind, false); }
+    check_learning(collective::allreduce, true);
+}
+
+TEST_CASE("calls far ahead of the GPUs learn too, and a capture meanwhile holds a whole call" *
+          doctest::skip(!gpu_test::two_gpus())) {
+    blink::cuda_group group(sharing(true));
+    copied_call<float> c(group, {collective::allreduce, 0, shared_count, 0, 0, false}, 10);
+    for (int i = 0; i < 5; ++i) { c.launch({.how = protocol::copies}); }
+    const cudaGraphExec_t graph = ready(captured(group, [&] { c.launch({.how = protocol::copies}); }));
+    CHECK(c.wrong() == 0);
+    for (int i = 0; i < 40 && !is_settled(group); ++i) {
+        for (int k = 0; k < 20; ++k) { c.launch({.how = protocol::copies}); }
+        CHECK(c.wrong() == 0);
+    }
+    CHECK(is_settled(group));
+    c.reset();
+    blink::cuda::check(cudaGraphLaunch(graph, group.stream(0)), "cudaGraphLaunch");
+    CHECK(c.wrong() == 0);
+    blink::cuda::check(cudaGraphExecDestroy(graph), "cudaGraphExecDestroy");
+}
+
+TEST_CASE("a share is not learnt where that is not wanted, or where the caller chose the chunk" *
+          doctest::skip(!gpu_test::two_gpus())) {
+    for (const bool learns : {false, true}) {
+        blink::cuda_group group(sharing(learns));
+        copied_call<float> c(group, {collective::broadcast, 0, shared_count, 0, 0, false}, 11);
+        for (int i = 0; i < 20; ++i) { c.launch({.chunk = blink::fixed_chunk{1u << 20}, .how = protocol::copies}); }
+        CHECK(c.wrong() == 0);
+        CHECK(group.host_shares().empty());
+        c.launch({.how = protocol::copies});
+        CHECK(group.host_shares().empty() != learns);
+        CHECK(c.wrong() == 0);
+    }
 }

@@ -112,6 +112,41 @@ TEST_CASE("it turns itself off where the slower set does not pay") {
     }
 }
 
+TEST_CASE("rates that are not known are learnt from the call without the slower set") {
+    std::mt19937 dice(3);
+    std::uniform_real_distribution<double> off(0.5, 2);
+    for (int i = 0; i < 100; ++i) {
+        const machine m{{75 * off(dice), 10 * off(dice), 1e-5}};
+        adaptive_split split = adaptive_split::from_share(10.0 / 85);
+        CHECK(split.missing() == 3);
+        const int calls = settle(split, m);
+        CHECK(calls <= 3 * (1 + 16));
+        CHECK(m.call_s(split.share()) <= m.best_s() * 1.025);
+        CHECK(split.missing() == 0);
+    }
+}
+
+TEST_CASE("no share above the largest one is tried") {
+    const machine m{{75, 30, 0}};
+    adaptive_split split = adaptive_split::from_share(0.1, {.most = 0.15});
+    for (int calls = 0; calls < 100 && !split.settled(); ++calls) {
+        const auto [fast, slow] = m.ends(split.share());
+        split.observe(fast, slow);
+        CHECK(split.share() <= 0.15);
+    }
+    CHECK(split.settled());
+    CHECK(split.share() == 0.15);
+}
+
+TEST_CASE("a gain below the least one is none") {
+    const machine m{{75, 1, 0}}; // 1.3 % shorter with both
+    for (const double least : {0.01, 0.02}) {
+        adaptive_split split = adaptive_split::from_share(1.0 / 76, {.tolerance = 0.001, .least_gain = least});
+        settle(split, m);
+        CHECK((split.share() > 0) == (least < 0.012));
+    }
+}
+
 TEST_CASE("times and options that cannot be") {
     adaptive_split split(bytes, {75, 10, 0}, {.samples = 1});
     split.observe(-1, 0);
@@ -124,4 +159,7 @@ TEST_CASE("times and options that cannot be") {
     CHECK_THROWS_AS(adaptive_split(bytes, {75, 10, 0}, {.samples = 0}), blink::usage_error);
     CHECK_THROWS_AS(adaptive_split(bytes, {75, 10, 0}, {.steps = 0}), blink::usage_error);
     CHECK_THROWS_AS(adaptive_split(bytes, {75, 10, 0}, {.tolerance = 1}), blink::usage_error);
+    CHECK_THROWS_AS(adaptive_split(bytes, {75, 10, 0}, {.least_gain = 1}), blink::usage_error);
+    CHECK_THROWS_AS((void)adaptive_split::from_share(1.1), blink::usage_error);
+    CHECK(adaptive_split::from_share(0).settled());
 }

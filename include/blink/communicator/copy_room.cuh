@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/communicator/cuda_resources.cuh>
+#include <blink/communicator/share_timer.cuh>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/copy_program.hpp>
@@ -81,42 +82,65 @@ class copy_room {
 
     /// Enqueues a call between the streams of the ranks, which `may_meet`.
     /// @param kernels enqueues what no step carries, on the streams of the ranks
+    /// @param marks null, or set at the beginning and behind each part of the call
     /// @throw cuda_error where the driver refuses, and what `kernels` throws
     template <class Kernels>
-    void run(const copy_program& program, const copy_job& job, const Kernels& kernels) {
+    void run(const copy_program& program, const copy_job& job, const Kernels& kernels, copy_marks* marks = nullptr) {
         reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
         const std::vector<cudaEvent_t> events = events_for(program);
-        for (const copy_action& a : program.actions) {
-            // Behind the marks of all ranks, ahead of the steps and of the waits for them: both begin together.
-            if (&a - program.actions.data() == program.ranks && program.by_kernels > 0) { kernels(program.by_kernels); }
-            const device_scope current(rank_of(a.queue).device);
-            const cudaStream_t stream = stream_of(a.queue);
-            switch (a.what) {
-            case copy_action::kind::mark:
-                check(cudaEventRecord(events[static_cast<std::size_t>(a.index)], stream), "cudaEventRecord");
-                break;
-            case copy_action::kind::wait:
-                check(cudaStreamWaitEvent(stream, events[static_cast<std::size_t>(a.index)], 0), "cudaStreamWaitEvent");
-                break;
-            case copy_action::kind::step:
-                step(program.steps[static_cast<std::size_t>(a.index)], program.ranks, job, stream);
-                break;
+        const auto entry = static_cast<std::size_t>(program.ranks);
+        for (std::size_t i = 0; i < entry; ++i) { enqueue(program.actions[i], program, job, events); }
+        if (marks != nullptr) { mark_beginning(*marks, events); }
+        // Behind the marks of all ranks, ahead of the steps and of the waits for them: both begin together.
+        if (program.by_kernels > 0) {
+            kernels(program.by_kernels);
+            for (int r = 0; marks != nullptr && r < program.ranks; ++r) {
+                mark_end(*marks, queue_of(r, copy_queue::own));
             }
+        }
+        const std::vector<bool> last = marks != nullptr ? last_steps(program) : std::vector<bool>{};
+        for (std::size_t i = entry; i < program.actions.size(); ++i) {
+            enqueue(program.actions[i], program, job, events);
+            if (marks != nullptr && last[i]) { mark_end(*marks, program.actions[i].queue); }
         }
     }
 
   private:
-    /// Lets this thread allocate while streams are captured.
-    class capture_pause {
-      public:
-        capture_pause() { check(cudaThreadExchangeStreamCaptureMode(&mode_), "cudaThreadExchangeStreamCaptureMode"); }
-        ~capture_pause() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-        capture_pause(const capture_pause&) = delete;
-        capture_pause& operator=(const capture_pause&) = delete;
+    void enqueue(const copy_action& a, const copy_program& program, const copy_job& job,
+                 const std::vector<cudaEvent_t>& events) const {
+        const device_scope current(rank_of(a.queue).device);
+        const cudaStream_t stream = stream_of(a.queue);
+        switch (a.what) {
+        case copy_action::kind::mark:
+            check(cudaEventRecord(events[static_cast<std::size_t>(a.index)], stream), "cudaEventRecord");
+            break;
+        case copy_action::kind::wait:
+            check(cudaStreamWaitEvent(stream, events[static_cast<std::size_t>(a.index)], 0), "cudaStreamWaitEvent");
+            break;
+        case copy_action::kind::step:
+            step(program.steps[static_cast<std::size_t>(a.index)], program.ranks, job, stream);
+            break;
+        }
+    }
 
-      private:
-        cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-    };
+    /// Where all ranks have come to the call, so that none of them counts the time for which it waits for others.
+    /// @param events those of the program, of which the first ones mark the ranks' own queues
+    void mark_beginning(copy_marks& marks, const std::vector<cudaEvent_t>& events) const {
+        const std::span<const device_ranks> devices = group_.devices();
+        for (std::size_t r = 0; r < devices.size(); ++r) {
+            const device_scope current(devices[r].device);
+            for (std::size_t other = 0; other < devices.size(); ++other) {
+                if (other == r) { continue; }
+                check(cudaStreamWaitEvent(devices[r].stream, events[other], 0), "cudaStreamWaitEvent");
+            }
+            marks.begin_on(static_cast<int>(r), devices[r].stream);
+        }
+    }
+
+    void mark_end(copy_marks& marks, int queue) const {
+        const device_scope current(rank_of(queue).device);
+        marks.end_on(rank_of_queue(queue), is_over_host(queue), stream_of(queue));
+    }
 
     [[nodiscard]] const device_ranks& rank_of(int queue) const {
         return group_.devices()[static_cast<std::size_t>(rank_of_queue(queue))];

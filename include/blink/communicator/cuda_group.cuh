@@ -13,10 +13,12 @@
 #include <blink/communicator/rank_buffers.hpp>
 #include <blink/communicator/rank_group.hpp>
 #include <blink/communicator/relay_room.cuh>
+#include <blink/communicator/share_timer.cuh>
 #include <blink/communicator/short_call.cuh>
 #include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
+#include <blink/execute/cuda/host_shares.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/protocol_choice.hpp>
 #include <blink/plan.hpp>
@@ -48,7 +50,8 @@ class cuda_group {
     /// All visible GPUs with the probed topology, unless `choices` says otherwise. With `virtual_ranks` = n, n ranks
     /// share each GPU and play the machine that `choices.machine` names (a DGX-1V where it names none).
     /// @throw cuda_error where no GPU is visible; usage_error where ranks, GPUs and machine do not fit together
-    explicit cuda_group(const group_options& choices = {}) : machine_(machine_of(choices)) {
+    explicit cuda_group(const group_options& choices = {})
+        : machine_(machine_of(choices)), shares_(choices.learn_host_share) {
         const int visible = cuda::visible_gpus();
         if (visible == 0) { throw cuda_error("cuda_group: no GPU is visible to this process"); }
         where_ = place_ranks(choices, machine_.gpu_count(), visible);
@@ -86,6 +89,9 @@ class cuda_group {
     [[nodiscard]] cudaStream_t stream(int rank) const { return resources_->of(rank).stream; }
     [[nodiscard]] int device(int rank) const { return resources_->of(rank).device; }
 
+    /// What calls so far have taught about the shares that go over the host; see `group_options::learn_host_share`.
+    [[nodiscard]] std::vector<cuda::learnt_share> host_shares() const { return shares_.shares().all(); }
+
     /// Sends what the ranks on `device` are told from now on to a stream of the caller's.
     /// @param mark what calls may record there by their launch, see `launch_mark`; not where they are captured
     /// @throw usage_error for a device that has no rank here
@@ -110,11 +116,12 @@ class cuda_group {
                                    resources_->memory().tuned, [this] { return cuda::is_captured(stream(0)); }) &&
                 cuda::can_copy(choices.how, to_string(kind), fits, copy_ways_of(entry), resources_->devices())) {
                 return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                    cuda::launch_copies<T>(copies_, *resources_, kind, root, in, out, count, combine, chunk_bytes,
-                                           [&](std::size_t first) {
+                    cuda::launch_copies<T>(copies_, shares_, *resources_, kind, root, in, out, count, combine,
+                                           chunk_bytes, [&](std::size_t first) {
                                                cuda::launch<T>(entry.made.schedule, entry.form, in, out, first, combine,
                                                                resources_->devices(), resources_->memory(), 0,
-                                                               cuda::gpu_machine{}, std::false_type{}, count);
+                                                               cuda::gpu_machine{}, std::false_type{},
+                                                               first < count ? count : 0);
                                            });
                 });
             }
@@ -171,6 +178,7 @@ class cuda_group {
         try {
             resources_->wait();
             timer_.tell();
+            shares_.tell();
         } catch (const cuda_error& e) {
             failure_ = e.what();
             throw;
@@ -318,6 +326,7 @@ class cuda_group {
     std::unique_ptr<cuda::copy_room> copies_; ///< made by the first call that needs it
     schedule one_lane_;                       ///< of calls without trees
     cuda::call_timer timer_;
+    cuda::share_timer shares_;
     std::string failure_;
 };
 

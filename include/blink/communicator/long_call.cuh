@@ -6,13 +6,16 @@
 
 #include <blink/communicator/copy_room.cuh>
 #include <blink/communicator/cuda_resources.cuh>
+#include <blink/communicator/share_timer.cuh>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/protocol.hpp>
 #include <blink/core/reduction.hpp>
 #include <blink/execute/cuda/copy_choice.hpp>
 #include <blink/execute/cuda/copy_kernel.cuh>
+#include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/copy_program.hpp>
+#include <blink/execute/cuda/host_shares.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -22,6 +25,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace blink::cuda {
 
@@ -79,21 +83,29 @@ inline constexpr int blocks_beside_copies = 64;
 
 /// Enqueues a collective by copies.
 /// @param room made where there is none
+/// @param shares gives calls that are not captured and whose chunk is left open their share over the host
 /// @param chunk_bytes 0, or the size of the pieces that are combined
 /// @param kernels `kernels(n)` enqueues the collective over trees for the first n elements, of each shard where it has
 ///        some
 template <class T, class Op, class Kernels>
-void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, collective kind, int root,
-                   std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
+void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_resources& group, collective kind,
+                   int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
                    std::size_t chunk_bytes, const Kernels& kernels) {
     const auto ranks = static_cast<int>(in.size());
-    std::uint64_t in_place = 0;
+    shared_call which{kind, is_rooted(kind) ? root : 0, 0, 0};
     for (std::size_t r = 0; r < in.size(); ++r) {
-        in_place |= std::uint64_t{in[r] == out[r] + (is_sharded(kind) ? r * count : 0)} << r;
+        which.in_place |= std::uint64_t{in[r] == out[r] + (is_sharded(kind) ? r * count : 0)} << r;
     }
     copy_job job = job_of<T>(in, out);
-    const copy_program program =
-        program_of(kind, ranks, root, count, sizeof(T), in_place, chunk_bytes, group.memory().tuned);
+    const copy_call call = copy_call_of(kind, ranks, count, sizeof(T));
+    which.crossing = call.crossing;
+    copy_shape shape = shape_copies(call, sizeof(T), chunk_bytes, group.memory().tuned);
+    std::unique_ptr<copy_marks> marks;
+    // A share that streams have learnt may be slower than the tuned one in graphs of several calls.
+    if (chunk_bytes == 0 && !is_captured(group.devices().front().stream)) {
+        marks = shares.choose(which, most_host_share(call, group.memory().tuned), shape);
+    }
+    const copy_program program = make_program(plan_copies(kind, ranks, root, count, which.in_place, shape));
     int most_blocks = group.memory().blocks;
     const auto leave_room = [&](int blocks) { most_blocks = most_blocks > 0 ? std::min(most_blocks, blocks) : blocks; };
     if (program.by_kernels > 0) {
@@ -111,7 +123,8 @@ void launch_copies(std::unique_ptr<copy_room>& room, group_resources& group, col
         job.with = &with;
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
-    room->run(program, job, kernels);
+    room->run(program, job, kernels, marks.get());
+    shares.begun(which, std::move(marks));
     for (const device_ranks& d : group.devices()) { d.goes_on(); }
 }
 

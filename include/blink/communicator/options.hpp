@@ -52,6 +52,7 @@ struct group_options {
     int blocks = 0;                            ///< thread blocks a rank and collective on a GPU; 0: as tuned
     tuning tuned{};                            ///< how GPUs run what is left open, such as `read_tuning(file)`
     bool staged = false;                       ///< on GPUs no rank touches another's buffers, as between processes
+    bool learn_host_share = true;              ///< calls on streams correct the shares that copies send over the host
 };
 
 } // namespace blink

@@ -12,7 +12,9 @@
 namespace {
 
 using blink::collective;
+using blink::cuda::copy_place;
 using blink::cuda::copy_plan;
+using blink::cuda::copy_program;
 using blink::cuda::copy_shape;
 using copy_test::layout;
 using copy_test::replay;
@@ -180,7 +182,7 @@ TEST_CASE("the share over the host is what was asked for, between two ranks alon
         const copy_plan plan = blink::cuda::plan_copies(kind, ranks, 0, 1000, ~0ULL, shape);
         std::size_t elements = 0;
         for (const blink::cuda::copy_step& s : plan.steps) {
-            if (s.to.place == blink::cuda::copy_place::host) { elements += s.count; }
+            if (s.to.place == copy_place::host) { elements += s.count; }
         }
         return elements;
     };
@@ -191,6 +193,61 @@ TEST_CASE("the share over the host is what was asked for, between two ranks alon
     CHECK(over_host(collective::reduce_scatter, 2) == 400);
     CHECK(over_host(collective::broadcast, 4) == 0);
     CHECK(over_host(collective::allreduce, 4) == 0);
+}
+
+TEST_CASE("every share gives each element the same contributions in the same order") {
+    for (const collective kind : {collective::broadcast, collective::reduce, collective::allreduce,
+                                  collective::allgather, collective::reduce_scatter}) {
+        for (int percent = 0; percent <= 100; percent += 5) {
+            for (const std::uint64_t in_place : {0, 3}) {
+                check_collective(kind, 2, 1, 45, in_place,
+                                 {.chunk = 6, .host_piece = 2, .host_share = percent / 100.0, .may_share = true});
+            }
+        }
+    }
+}
+
+TEST_CASE("kernels carry a reduction of which nothing goes over the host, where they carry the rest of it otherwise") {
+    for (const collective kind : {collective::reduce, collective::reduce_scatter}) {
+        const copy_plan plan =
+            blink::cuda::plan_copies(kind, 2, 0, 1000, 0, {.chunk = 10, .host_share = 0, .may_share = true});
+        CHECK(plan.by_kernels == 1000);
+        CHECK(plan.steps.empty());
+        CHECK(blink::cuda::make_program(plan).actions.size() == 2); // marks of both ranks
+    }
+    const copy_shape alone{.chunk = 10, .host_share = 0, .may_share = true};
+    CHECK(blink::cuda::plan_copies(collective::allreduce, 2, 0, 1000, 0, alone).by_kernels == 0);
+    CHECK(blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, 0, alone).by_kernels == 0);
+    CHECK(blink::cuda::plan_copies(collective::reduce, 4, 0, 1000, 0, alone).by_kernels == 0);
+}
+
+TEST_CASE("each queue with steps has a last one, those over the host have queues of their own") {
+    using blink::cuda::copy_action;
+    using blink::cuda::is_over_host;
+    for (const collective kind : {collective::broadcast, collective::allreduce, collective::reduce_scatter}) {
+        const copy_program program = blink::cuda::make_program(
+            blink::cuda::plan_copies(kind, 2, 0, 1000, 0, {.chunk = 100, .host_piece = 10, .host_share = 0.2}));
+        const std::vector<bool> last = blink::cuda::last_steps(program);
+        REQUIRE(last.size() == program.actions.size());
+        std::vector<int> left(2 * blink::cuda::copy_queues, -1); // last step of each queue
+        for (const copy_action& a : program.actions) {
+            if (a.what == copy_action::kind::step) { left[static_cast<std::size_t>(a.queue)] = a.index; }
+        }
+        bool link = false;
+        bool host = false;
+        for (std::size_t i = 0; i < last.size(); ++i) {
+            const copy_action& a = program.actions[i];
+            const bool ends = a.what == copy_action::kind::step && left[static_cast<std::size_t>(a.queue)] == a.index;
+            CHECK(last[i] == ends);
+            (is_over_host(a.queue) ? host : link) |= ends;
+            if (a.what != copy_action::kind::step) { continue; }
+            const blink::cuda::copy_step& s = program.steps[static_cast<std::size_t>(a.index)];
+            const bool by_host = s.from.place == copy_place::host || s.to.place == copy_place::host;
+            if (!s.combines) { CHECK(is_over_host(a.queue) == by_host); }
+        }
+        CHECK(host);
+        CHECK(link == (kind != collective::reduce_scatter)); // kernels carry the rest of that
+    }
 }
 
 TEST_CASE("memory is bounded by the slots, however long the call") {
@@ -204,6 +261,20 @@ TEST_CASE("memory is bounded by the slots, however long the call") {
     const copy_plan scattered = blink::cuda::plan_copies(collective::reduce_scatter, 2, 0, 100000, 0, shape);
     CHECK(scattered.slot_elements == 3 * 8);
     CHECK(scattered.by_kernels == 90000);
+    for (const collective kind : {collective::broadcast, collective::allgather, collective::reduce,
+                                  collective::allreduce, collective::reduce_scatter}) {
+        const auto memory = [&](double share, bool may_share) {
+            copy_shape s = shape;
+            s.host_share = share;
+            s.may_share = may_share;
+            const copy_plan plan = blink::cuda::plan_copies(kind, 2, 0, 1000, 3, s);
+            return std::pair(plan.slot_elements, plan.host_elements);
+        };
+        for (const double share : {0.0, 0.001, 0.03}) { CHECK(memory(share, true) == memory(0.5, true)); }
+        CHECK(memory(0.001, false).second == memory(0.5, false).second);
+        CHECK(memory(0.5, false).first <= memory(0, true).first);
+        CHECK(memory(0.5, false).second <= memory(0, true).second);
+    }
     const copy_plan four = blink::cuda::plan_copies(collective::allreduce, 4, 0, 100000, 0, shape);
     CHECK(four.slot_elements == 3 * 3 * 16);
     CHECK(four.host_elements == 0);
@@ -232,6 +303,6 @@ TEST_CASE("the replay finds a wait that is missing") {
 TEST_CASE("a broadcast of two ranks is one copy and few events") {
     const copy_plan plan = blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, ~0ULL, {.chunk = 10});
     REQUIRE(plan.steps.size() == 1);
-    const blink::cuda::copy_program program = blink::cuda::make_program(plan);
+    const copy_program program = blink::cuda::make_program(plan);
     CHECK(program.actions.size() == 6); // marks of both ranks; the root waits, copies and marks; the other waits
 }

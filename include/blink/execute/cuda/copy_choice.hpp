@@ -63,6 +63,11 @@ template <class Captured>
 [[nodiscard]] BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_bytes,
                                                    std::size_t chunk_bytes, const tuning& tuned);
 
+/// The largest share over the host that running calls may be given in search of the best one: double the tuned one,
+/// but in an AllReduce no more than 80 per mille unless more are tuned, since with more some graphs of several calls
+/// took several times as long, for a reason in the driver that was not found.
+[[nodiscard]] BLINK_INLINE double most_host_share(const copy_call& call, const tuning& tuned);
+
 } // namespace blink::cuda
 
 #if !defined(BLINK_DECLARATIONS_ONLY)

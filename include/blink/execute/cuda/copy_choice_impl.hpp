@@ -28,6 +28,23 @@ BLINK_INLINE copy_call copy_call_of(const exchange& e, std::size_t element_bytes
     return call;
 }
 
+namespace detail {
+
+/// Of what crosses in a direction, in a long call.
+[[nodiscard]] inline double full_host_share(const copy_call& call, const tuning& tuned) {
+    const int per_mille = is_all_reduce(call) ? tuned.host_share_all_reduce
+                          : call.both_ways    ? tuned.host_share_both
+                                              : tuned.host_share;
+    return std::clamp(per_mille, 0, 1000) / 1000.0;
+}
+
+} // namespace detail
+
+BLINK_INLINE double most_host_share(const copy_call& call, const tuning& tuned) {
+    const double full = detail::full_host_share(call, tuned);
+    return is_all_reduce(call) ? std::max(full, 0.080) : std::min(2 * full, 1.0);
+}
+
 BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_bytes, std::size_t chunk_bytes,
                                      const tuning& tuned) {
     constexpr std::size_t mib = 1u << 20;
@@ -46,11 +63,8 @@ BLINK_INLINE copy_shape shape_copies(const copy_call& call, std::size_t element_
         chunk_bytes = std::clamp(call.bytes / (pair ? 4 : 16), mib, pair ? link_slot_memory / 2 : most);
     }
 
-    const int per_mille = all_reduce       ? tuned.host_share_all_reduce
-                          : call.both_ways ? tuned.host_share_both
-                                           : tuned.host_share;
     const std::size_t share_from = all_reduce ? tuned.host_share_all_reduce_from : tuned.host_share_from;
-    const double full_share = std::clamp(per_mille, 0, 1000) / 1000.0;
+    const double full_share = detail::full_host_share(call, tuned);
     const double by_host = full_share * static_cast<double>(call.crossing);
     const std::size_t piece = automatic ? std::clamp(static_cast<std::size_t>(by_host / (call.combines ? 12 : 3)),
                                                      mib / 2, (call.combines ? 4 : 8) * mib)

@@ -60,6 +60,10 @@ inline constexpr int copy_queues = 6;
     return rank * copy_queues + static_cast<int>(q);
 }
 [[nodiscard]] constexpr int rank_of_queue(int queue) noexcept { return queue / copy_queues; }
+/// Whether it carries what goes over the host; the others what goes over the link.
+[[nodiscard]] constexpr bool is_over_host(int queue) noexcept {
+    return queue % copy_queues >= static_cast<int>(copy_queue::to_host);
+}
 
 /// How a call is cut.
 struct copy_shape {
@@ -71,6 +75,8 @@ struct copy_shape {
     std::size_t apart_chunk = 0; ///< in an AllReduce between two ranks, of a piece that waits in the output; 0: `chunk`
     int link_slots = 2;          ///< likewise, pieces over the link that a rank in place has room for
     std::size_t granule = 1;     ///< pieces begin at multiples of so many elements
+    bool may_share = false;      ///< calls of two ranks like this one may have a share over the host even if this one
+                                 ///< has none: there is memory for it, and kernels carry a Reduce or ReduceScatter
 };
 
 /// The steps of a call, in an order in which they may be enqueued: each only waits for earlier ones.

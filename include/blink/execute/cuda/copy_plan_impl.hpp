@@ -30,6 +30,7 @@ class copy_planner {
         shape_.chunk = rounded_up(shape.chunk);
         shape_.host_piece = rounded_up(shape.host_piece);
         if (ranks != 2) { shape_.host_share = 0; }
+        shape_.may_share = shape_.may_share && ranks == 2;
     }
 
     /// All transfers but those in place. What crosses between two GPUs begins first; the pieces over the host of all
@@ -75,6 +76,7 @@ class copy_planner {
     /// sends over the host. So every element crosses PCIe as often as it would cross the link, and nothing comes back.
     /// @param results what each of them gets in all; alike in size
     void reduce_over_host(std::vector<owned_part> results) {
+        if (shape_.may_share) { plan_.slot_elements = end_of_host_slots(); }
         const std::size_t by_host = share_of(results.front().count, shape_.host_share);
         plan_.by_kernels = results.front().count - by_host;
         for (std::size_t at = 0; at < by_host; at += shape_.host_piece) {
@@ -96,6 +98,7 @@ class copy_planner {
             pieces = std::max(pieces, cuts[r].pieces);
             if (!cuts[r].in_result) { host_slots_at_ = static_cast<std::size_t>(shape_.link_slots) * shape_.chunk; }
         }
+        if (shape_.may_share) { plan_.slot_elements = end_of_host_slots(); }
         const std::size_t carried = parts[0].count + parts[1].count;
         std::size_t by_host = carried; // where the next piece over the host begins
         const auto next_over_host = [&] {
@@ -113,7 +116,12 @@ class copy_planner {
         while (next_over_host()) {}
     }
 
-    [[nodiscard]] copy_plan take() { return std::move(plan_); }
+    [[nodiscard]] copy_plan take() {
+        if (shape_.may_share) {
+            plan_.host_elements = 2 * static_cast<std::size_t>(shape_.host_slots) * shape_.host_piece;
+        }
+        return std::move(plan_);
+    }
 
     /// What of `count` elements goes over the host; the rest ends at a granule.
     [[nodiscard]] std::size_t share_of(std::size_t count, double share) const {
@@ -159,7 +167,7 @@ class copy_planner {
         const auto ring = static_cast<std::size_t>(shape_.host_slots);
         const std::size_t row = static_cast<std::size_t>(from.rank) * ring;
         const copy_end between{copy_place::host, 0, (row + taken.size() % ring) * shape_.host_piece};
-        plan_.host_elements = std::max(plan_.host_elements, between.offset + count);
+        plan_.host_elements = std::max(plan_.host_elements, (row + ring) * shape_.host_piece); // whatever the share
         const int emptied = taken.size() < ring ? -1 : taken[taken.size() - ring];
         const int left = copy(queue_of(from.rank, copy_queue::to_host), from, between, count, {emptied});
         after.push_back(left);
@@ -274,10 +282,14 @@ class copy_planner {
         return host_slots_at_ + p.combined.size() % static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
     }
 
+    [[nodiscard]] std::size_t end_of_host_slots() const {
+        return host_slots_at_ + static_cast<std::size_t>(shape_.slots) * shape_.host_piece;
+    }
+
     /// Brings elements that the other rank contributes.
     passage bring(const owned_part& p, std::size_t at, std::size_t count) {
         const std::size_t slot = host_slot(p);
-        plan_.slot_elements = std::max(plan_.slot_elements, slot + count);
+        plan_.slot_elements = std::max(plan_.slot_elements, end_of_host_slots());
         return over_host({copy_place::in, 1 - p.owner, p.in_offset + at}, {copy_place::slot, p.owner, slot}, count,
                          {emptied(p.combined, p.combined.size())}, turn_of(p));
     }
@@ -305,7 +317,7 @@ BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::si
             const std::size_t by_link = count - planner.share_of(count, shape.host_share);
             planner.all_reduce_pair(detail::owned_parts(kind, ranks, root, by_link, shape.granule),
                                     detail::results_of(kind, ranks, root, count));
-        } else if (ranks == 2 && shape.host_share > 0) {
+        } else if (ranks == 2 && (shape.host_share > 0 || shape.may_share)) {
             planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
         } else {
             planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));

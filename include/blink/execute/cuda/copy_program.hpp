@@ -38,6 +38,9 @@ struct copy_program {
 /// are done. Waits that others imply are left out.
 [[nodiscard]] BLINK_INLINE copy_program make_program(copy_plan plan);
 
+/// By action, whether it is the last step of its queue.
+[[nodiscard]] BLINK_INLINE std::vector<bool> last_steps(const copy_program& program);
+
 /// A call in the shape that suits it; see `shape_copies` and `plan_copies`.
 [[nodiscard]] BLINK_INLINE copy_program program_of(collective kind, int ranks, int root, std::size_t count,
                                                    std::size_t element_bytes, std::uint64_t in_place,

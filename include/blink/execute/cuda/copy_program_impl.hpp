@@ -89,6 +89,19 @@ BLINK_INLINE copy_program make_program(copy_plan plan) {
     return program;
 }
 
+BLINK_INLINE std::vector<bool> last_steps(const copy_program& program) {
+    std::vector<bool> last(program.actions.size(), false);
+    std::vector<bool> ended(static_cast<std::size_t>(program.ranks * copy_queues), false);
+    for (std::size_t i = last.size(); i-- > 0;) {
+        const copy_action& a = program.actions[i];
+        if (a.what != copy_action::kind::step) { continue; }
+        const auto queue = static_cast<std::size_t>(a.queue);
+        last[i] = !ended[queue];
+        ended[queue] = true;
+    }
+    return last;
+}
+
 BLINK_INLINE copy_program program_of(collective kind, int ranks, int root, std::size_t count, std::size_t element_bytes,
                                      std::uint64_t in_place, std::size_t chunk_bytes, const tuning& tuned) {
     const copy_call call = copy_call_of(kind, ranks, count, element_bytes);
