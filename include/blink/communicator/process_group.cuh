@@ -135,7 +135,7 @@ class communicator {
     void run(collective kind, int root, const T* in, T* out, std::size_t count, const Op& op,
              const options& choices = {}, std::optional<cudaStream_t> on = std::nullopt) {
         check_ready();
-        check_registration(choices);
+        check_registration(choices, out, output_count(kind, size(), count) * sizeof(T));
         const bool writes = count > 0 && writes_output(kind, root, rank());
         const T* const alike = hands_on(kind) ? out : nullptr; // at one offset on all ranks
         const auto name = [&] {
@@ -167,7 +167,7 @@ class communicator {
     void run(const exchange& e, const T* in, T* out, const options& choices = {},
              std::optional<cudaStream_t> on = std::nullopt) {
         check_ready();
-        check_registration(choices);
+        check_registration(choices, out, choices.into == nullptr ? 0 : choices.into->bytes());
         const auto name = [&] { return text_of_call(e, told_type_of<T>(), choices, out); };
         check_call(name, [&] {
             const auto use = cuda::check_process_exchange<T>(e, rank(), size(), in, out, choices);
@@ -302,8 +302,8 @@ class communicator {
     }
 
     /// What was freed while others may store into it ends the communicator.
-    void check_registration(const options& o) {
-        if (o.into == nullptr || !windows_.knows(*o.into) || cuda::process_windows::is_there(*o.into)) { return; }
+    void check_registration(const options& o, const void* out, std::size_t bytes) {
+        if (o.into == nullptr || windows_.is_there(*o.into, out, bytes)) { return; }
         const std::string what = "registered buffer " + std::to_string(o.into->number()) + " was freed by rank " +
                                  std::to_string(rank()) + " while it was registered";
         resources_.abort();
