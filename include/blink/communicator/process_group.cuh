@@ -183,7 +183,7 @@ class communicator {
 
     /// Opens a buffer of every rank, memory of its GPU and as long on each, to all others: a call of all ranks, which
     /// waits for them. Where a rank's cannot be opened by another process (it comes from a pool, is managed, or mapped
-    /// piece by piece) it is registered and not shared, on all ranks alike. Memory that is freed before it is
+    /// without a file) it is registered and not shared, on all ranks alike. Memory that is freed before it is
     /// unregistered ends the communicator.
     /// @throw usage_error on every rank, for what does not fit together or is no memory of a rank's GPU
     [[nodiscard]] registered_buffer register_buffer(void* p, std::size_t bytes) {
