@@ -352,6 +352,7 @@ int main(int argc, char** argv) {
         {"memory that cannot be shared", 0, not_shared},
         {"memory mapped piece by piece gives the same bits", 0, mapped_in_all_ways},
         {"memory mapped piece by piece of three processes", 3, mapped_in_one_way},
+        {"memory of pools gives the same bits", 0, pooled},
         {"mapped memory without files", 0, mapped_without_files},
         {"a piece of mapped memory is replaced while it is registered", 0, piece_replaced},
         {"registrations that are refused", 0, bad_registrations},

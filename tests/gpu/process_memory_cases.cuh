@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "mapped_buffer.cuh"
+#include "pooled_buffer.cuh"
 #include "process_cases.cuh"
 #include "process_trial.cuh"
 
@@ -112,6 +113,27 @@ inline void mapped_without_files(const seat& s) {
         const auto window = comm.register_buffer(memory.data<float>(), memory.bytes());
         must(window.is_registered() && !window.is_shared(), "memory without files is not shared");
         check_window(comm, window, memory.data<float>(), memory.bytes() / sizeof(float));
+        comm.unregister_buffer(window);
+    }
+}
+
+/// Memory of pools that other processes can open, on all ranks or on one beside plain and mapped memory.
+inline void pooled(const seat& s) {
+    blink::communicator comm = s.join();
+    const blink::cuda::device_scope current(comm.device());
+    constexpr std::size_t count = 600'001;
+    constexpr std::size_t offset = 33'333; // elements before the buffer, in its allocation
+    for (const bool on_all : {true, false}) {
+        const pooled_buffer in_pool(comm.device(), (offset + count) * sizeof(float), true);
+        const auto plain = comm.make_buffer<float>(offset + count);
+        const mapped_buffer pieces(comm.device(), {1, 1}, true);
+        float* const other = s.rank % 2 == 0 ? plain.data() : pieces.data<float>();
+        const bool last = s.rank == s.size - 1;
+        float* const p = (on_all || last ? in_pool.data<float>() : other) + (on_all ? offset : 0);
+        const auto window = comm.register_buffer(p, count * sizeof(float));
+        must(window.is_shared(), "memory of a pool with a file is shared");
+        check_window(comm, window, p, count);
+        check_window(comm, window, p + 7, 1000);
         comm.unregister_buffer(window);
     }
 }

@@ -13,6 +13,7 @@
 
 #include "groups.cuh"
 #include "mapped_buffer.cuh"
+#include "pooled_buffer.cuh"
 
 using namespace gpu_test;
 using blink::collective;
@@ -34,43 +35,6 @@ enum class origin {
 constexpr origin all_origins[] = {origin::plain,       origin::managed, origin::pooled,
                                   origin::pooled_open, origin::mapped,  origin::mapped_open};
 
-/// Memory of a pool of its own.
-class pooled_buffer {
-  public:
-    pooled_buffer(int device, std::size_t bytes, const std::vector<int>& users) {
-        cudaMemPoolProps made{};
-        made.allocType = cudaMemAllocationTypePinned;
-        made.location.type = cudaMemLocationTypeDevice;
-        made.location.id = device;
-        check(cudaMemPoolCreate(&pool_, &made), "cudaMemPoolCreate");
-        open_to(users);
-        const device_scope current(device);
-        check(cudaMallocFromPoolAsync(&data_, bytes, pool_, nullptr), "cudaMallocFromPoolAsync");
-        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    }
-    pooled_buffer(const pooled_buffer&) = delete;
-    pooled_buffer& operator=(const pooled_buffer&) = delete;
-    ~pooled_buffer() {
-        (void)cudaFree(data_);
-        (void)cudaMemPoolDestroy(pool_);
-    }
-
-    void open_to(const std::vector<int>& users) const {
-        for (const int user : users) {
-            cudaMemAccessDesc access{};
-            access.location.type = cudaMemLocationTypeDevice;
-            access.location.id = user;
-            access.flags = cudaMemAccessFlagsProtReadWrite;
-            check(cudaMemPoolSetAccess(pool_, &access, 1), "cudaMemPoolSetAccess");
-        }
-    }
-    [[nodiscard]] void* data() const { return data_; }
-
-  private:
-    cudaMemPool_t pool_ = nullptr;
-    void* data_ = nullptr;
-};
-
 /// A buffer of any origin on one GPU.
 class any_buffer {
   public:
@@ -86,9 +50,9 @@ class any_buffer {
             whole_ = std::shared_ptr<void>(p, [](void* m) { (void)cudaFree(m); });
             data_ = p;
         } else if (from == origin::pooled || from == origin::pooled_open) {
-            auto made = std::make_shared<pooled_buffer>(device, bytes,
+            auto made = std::make_shared<pooled_buffer>(device, bytes, false,
                                                         from == origin::pooled_open ? others : std::vector<int>{});
-            data_ = made->data();
+            data_ = made->data<void>();
             whole_ = made;
         } else {
             const std::size_t granules = bytes / (std::size_t{2} << 20) + 1;
@@ -221,11 +185,11 @@ TEST_CASE("rights to memory are asked each time" * doctest::skip(!two_gpus())) {
     CHECK(all_may_use(any_buffer(origin::mapped_open, 0, bytes, all).data<void>(), bytes, all, closed));
     CHECK(!all_may_use(any_buffer(origin::mapped, 0, bytes, all).data<void>(), bytes, all, open));
     CHECK(all_may_use(any_buffer(origin::mapped, 0, bytes, all).data<void>(), bytes, own, open));
-    const pooled_buffer pooled(0, bytes, {});
-    CHECK(!all_may_use(pooled.data(), bytes, all, open));
-    CHECK(all_may_use(pooled.data(), bytes, own, open));
+    const pooled_buffer pooled(0, bytes, false);
+    CHECK(!all_may_use(pooled.data<void>(), bytes, all, open));
+    CHECK(all_may_use(pooled.data<void>(), bytes, own, open));
     pooled.open_to({all.begin() + 1, all.end()});
-    CHECK(all_may_use(pooled.data(), bytes, all, open));
+    CHECK(all_may_use(pooled.data<void>(), bytes, all, open));
     std::vector<float> host(10);
     CHECK(!all_may_use(host.data(), 40, own, open));
     // The right to a part of a range is no right to the whole.

@@ -182,9 +182,9 @@ class communicator {
     }
 
     /// Opens a buffer of every rank, memory of its GPU and as long on each, to all others: a call of all ranks, which
-    /// waits for them. Where a rank's cannot be opened by another process (it comes from a pool, is managed, or mapped
-    /// without a file) it is registered and not shared, on all ranks alike. Memory that is freed before it is
-    /// unregistered ends the communicator.
+    /// waits for them. Where a rank's cannot be opened by another process (it is managed, or mapped by hand or from a
+    /// pool without a file that stands for it) it is registered and not shared, on all ranks alike. Memory that is
+    /// freed before it is unregistered ends the communicator.
     /// @throw usage_error on every rank, for what does not fit together or is no memory of a rank's GPU
     [[nodiscard]] registered_buffer register_buffer(void* p, std::size_t bytes) {
         check_ready();
