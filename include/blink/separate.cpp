@@ -9,6 +9,7 @@
 #include <blink/advise_impl.hpp>
 #include <blink/communicator/call_check_impl.hpp>
 #include <blink/communicator/connection_impl.hpp>
+#include <blink/communicator/descriptor_passing_impl.hpp>
 #include <blink/communicator/host_group_impl.hpp>
 #include <blink/communicator/meeting_impl.hpp>
 #include <blink/communicator/placement_impl.hpp>

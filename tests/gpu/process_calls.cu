@@ -21,6 +21,7 @@
 
 #include "process_cases.cuh"
 #include "process_exchange_trial.cuh"
+#include "process_memory_cases.cuh"
 #include "process_trial.cuh"
 #include "recorded_calls.cuh"
 
@@ -350,6 +351,11 @@ int main(int argc, char** argv) {
         {"opened outputs of three processes", 3, opened_outputs},
         {"opened outputs as documented", 0, documented},
         {"memory that cannot be shared", 0, not_shared},
+        {"memory mapped piece by piece gives the same bits", 0, mapped_in_all_ways},
+        {"memory mapped piece by piece of three processes", 3, mapped_in_one_way},
+        {"memory of pools gives the same bits", 0, pooled},
+        {"mapped memory without files", 0, mapped_without_files},
+        {"a piece of mapped memory is replaced while it is registered", 0, piece_replaced},
         {"registrations that are refused", 0, bad_registrations},
         {"a buffer is freed while it is registered", 0, freed},
         {"calls are compared", 0, compared},

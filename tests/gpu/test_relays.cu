@@ -55,6 +55,22 @@ TEST_CASE("relays forward, sizes and roots, in turn with calls without relays" *
     }
 }
 
+TEST_CASE("relays forward between ranks that do not see each other's buffers" * doctest::skip(!one_gpu())) {
+    blink::group_options choices = ranks_146();
+    choices.staged = true;
+    blink::cuda_group group(choices);
+    for (const std::size_t count : {127, 4099, 1000003}) {
+        CAPTURE(count);
+        for (const collective kind : {collective::allreduce, collective::broadcast, collective::reduce}) {
+            float_trial t(group, kind, {.count = count, .root = 1, .seed = count});
+            t.launch(with_relays);
+            t.launch();
+            t.launch(with_relays);
+            check_clean(t);
+        }
+    }
+}
+
 TEST_CASE("relays forward whole shards" * doctest::skip(!one_gpu())) {
     blink::cuda_group group(ranks_146());
     const std::size_t count = 30011;

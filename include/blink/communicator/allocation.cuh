@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// What the driver knows about the allocation that an address is in. The driver's functions are asked for at run time,
-/// so a program needs no library beside the runtime.
+/// What the driver knows about the allocation that an address is in.
 #pragma once
 
-#include <blink/execute/cuda/check.cuh>
+#include <blink/communicator/driver_function.cuh>
 
 #include <cuda.h>
 #include <cuda_runtime_api.h>
@@ -19,28 +18,10 @@ namespace blink::cuda {
 
 namespace detail {
 
-using pointer_attribute_getter = CUresult (*)(void*, CUpointer_attribute, CUdeviceptr);
-
-/// cuPointerGetAttribute; null where the driver has none.
-[[nodiscard]] inline pointer_attribute_getter find_pointer_attribute_getter() {
-    void* found = nullptr;
-#if CUDART_VERSION >= 12050
-    cudaDriverEntryPointQueryResult status{};
-    if (cudaGetDriverEntryPointByVersion("cuPointerGetAttribute", &found, 12000, cudaEnableDefault, &status) !=
-            cudaSuccess ||
-        status != cudaDriverEntryPointSuccess) {
-        found = nullptr;
-    }
-#else
-    if (cudaGetDriverEntryPoint("cuPointerGetAttribute", &found, cudaEnableDefault) != cudaSuccess) { found = nullptr; }
-#endif
-    (void)cudaGetLastError();
-    return reinterpret_cast<pointer_attribute_getter>(found);
-}
-
 template <class Value>
 [[nodiscard]] std::optional<Value> pointer_attribute(const void* p, CUpointer_attribute which) {
-    static const pointer_attribute_getter get = find_pointer_attribute_getter();
+    static auto* const get =
+        driver_function<CUresult(void*, CUpointer_attribute, CUdeviceptr)>("cuPointerGetAttribute");
     Value value{};
     if (get == nullptr || get(&value, which, reinterpret_cast<CUdeviceptr>(p)) != CUDA_SUCCESS) { return std::nullopt; }
     return value;
@@ -54,14 +35,14 @@ template <class Value>
     return detail::pointer_attribute<unsigned long long>(p, CU_POINTER_ATTRIBUTE_BUFFER_ID).value_or(0);
 }
 
-/// Memory that another process can open.
+/// Memory of cudaMalloc that another process can open.
 struct exported_memory {
     std::string handle;     ///< the bytes of a cudaIpcMemHandle_t, for the whole allocation
     std::size_t offset = 0; ///< of the address in the allocation
 };
 
 /// What another process needs to see `bytes` at `p`; none where they cannot be exported so: memory of a pool, managed
-/// memory, and ranges that are mapped piece by piece (cuMemMap).
+/// memory, and ranges that are mapped piece by piece (see mapped_memory.cuh).
 [[nodiscard]] inline std::optional<exported_memory> export_memory(void* p, std::size_t bytes) {
     const auto capable = detail::pointer_attribute<int>(p, CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE);
     const auto managed = detail::pointer_attribute<unsigned>(p, CU_POINTER_ATTRIBUTE_IS_MANAGED);

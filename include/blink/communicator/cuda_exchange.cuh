@@ -18,6 +18,7 @@
 #include <blink/execute/cuda/exchange_launch.cuh>
 #include <blink/schedule/exchange.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -69,17 +70,27 @@ void enqueue_copies(const exchange& e, std::unique_ptr<copy_room>& room, std::sp
               [](std::size_t) {});
 }
 
+/// Elements of rank `r`'s input or output that an exchange touches, from the buffer's beginning on.
+[[nodiscard]] inline std::size_t extent_of(const exchange& e, int r, bool of_output) {
+    std::size_t extent = 0;
+    for (const transfer& t : e.transfers) {
+        if (t.count == 0 || (of_output ? t.to : t.from) != r) { continue; }
+        extent = std::max(extent, (of_output ? t.out_offset : t.in_offset) + t.count);
+    }
+    return extent;
+}
+
 /// Enqueues a checked exchange; see `launch_exchange`.
 template <element T>
 void enqueue_exchange(const exchange& e, const exchange_plans::routes& routes, std::span<const T* const> in,
-                      std::span<T* const> out, const group_resources& resources, std::size_t chunk_bytes) {
+                      std::span<T* const> out, std::span<const device_ranks> devices, const group_memory& memory,
+                      std::size_t chunk_bytes) {
     using unit = exchange_unit<T>;
     std::vector<const unit*> from;
     std::vector<unit*> to;
     for (const T* p : in) { from.push_back(reinterpret_cast<const unit*>(p)); }
     for (T* p : out) { to.push_back(reinterpret_cast<unit*>(p)); }
-    launch_exchange<unit>(e, routes, from, to, sizeof(T) / sizeof(unit), resources.devices(), resources.memory(),
-                          chunk_bytes, !resources.memory().staged);
+    launch_exchange<unit>(e, routes, from, to, sizeof(T) / sizeof(unit), devices, memory, chunk_bytes, !memory.staged);
 }
 
 } // namespace blink::cuda
@@ -93,11 +104,18 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         check_on_device(e.name, which, r, p);
     });
     if (output_count(e) == 0) { return; }
+    const auto reads_seen = [&] {
+        return all_seen(in, where_.devices, [&](int r) { return cuda::extent_of(e, r, false); });
+    };
+    const auto writes_seen = [&] {
+        return all_seen(out, where_.devices, [&](int r) { return cuda::extent_of(e, r, true); });
+    };
     const cuda::copy_call long_call = cuda::copy_call_of(e, sizeof(T));
     if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned,
                            [this] { return cuda::is_captured(stream(0)); })) {
         const prepared& straight = entry_for(collective::allgather, 0, planning(choices));
-        if (cuda::can_copy(choices.how, e.name, true, copy_ways_of(straight), resources_->devices())) {
+        const auto seen = [&] { return reads_seen() && writes_seen(); };
+        if (cuda::can_copy(choices.how, e.name, true, copy_ways_of(straight, seen), resources_->devices())) {
             return timed(choices.chunk, long_call.bytes, [&](std::size_t chunk_bytes) {
                 cuda::enqueue_copies<T>(e, copies_, in, out, *resources_, chunk_bytes);
             });
@@ -107,9 +125,11 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
     };
     if (routes_ == nullptr) { routes_ = std::make_shared<exchange_plans>(); }
-    const auto& routes = routes_->of(e, machine_, where_.gpus, choices.links, joined, resources_->memory().staged);
-    timed(choices.chunk, input_count(e) * sizeof(T),
-          [&](std::size_t chunk_bytes) { cuda::enqueue_exchange<T>(e, routes, in, out, *resources_, chunk_bytes); });
+    const cuda::group_memory& memory = resources_->memory(writes_seen());
+    const auto& routes = routes_->of(e, machine_, where_.gpus, choices.links, joined, memory.staged);
+    timed(choices.chunk, input_count(e) * sizeof(T), [&](std::size_t chunk_bytes) {
+        cuda::enqueue_exchange<T>(e, routes, in, out, resources_->devices(), memory, chunk_bytes);
+    });
 }
 
 } // namespace blink

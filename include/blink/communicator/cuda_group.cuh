@@ -8,6 +8,7 @@
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/long_call.cuh>
 #include <blink/communicator/options.hpp>
+#include <blink/communicator/peer_access.cuh>
 #include <blink/communicator/placement.hpp>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/rank_buffers.hpp>
@@ -114,7 +115,13 @@ class cuda_group {
             const bool fits = !reduces(kind) || cuda::combines_copies<combiner, T>;
             if (cuda::takes_copies(choices.how, cuda::copy_call_of(kind, size(), count, sizeof(T)),
                                    resources_->memory().tuned, [this] { return cuda::is_captured(stream(0)); }) &&
-                cuda::can_copy(choices.how, to_string(kind), fits, copy_ways_of(entry), resources_->devices())) {
+                cuda::can_copy(choices.how, to_string(kind), fits,
+                               copy_ways_of(entry,
+                                            [&] {
+                                                return inputs_seen(kind, root, in, count) &&
+                                                       outputs_seen(kind, root, out, count);
+                                            }),
+                               resources_->devices())) {
                 return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                     cuda::launch_copies<T>(copies_, shares_, *resources_, kind, root, in, out, count, combine,
                                            chunk_bytes, [&](std::size_t first) {
@@ -129,15 +136,18 @@ class cuda_group {
                                       resources_->memory())) {
                 return;
             }
+            const bool seen = outputs_seen(kind, root, out, count, entry.room.get());
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                 if constexpr (cuda::pullable_operator<combiner, T>) {
-                    if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned)) {
+                    if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned) &&
+                        seen && inputs_seen(kind, root, in, count)) {
                         return cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine,
                                                resources_->devices(), resources_->memory(), chunk_bytes,
                                                cuda::gpu_machine{}, std::true_type{});
                     }
                 }
-                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes);
+                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes,
+                               cuda::gpu_machine{}, seen);
             });
         };
         if constexpr (reduction_operator<Op, T>) {
@@ -169,7 +179,8 @@ class cuda_group {
         check_reach(s, where_.devices);
         if (count == 0) { return; }
         const std::size_t chunk_bytes = chunk.is_automatic() ? 0 : chunk.chunk_bytes(count * sizeof(T));
-        cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(), resources_->memory(), chunk_bytes);
+        cuda::launch<T, Op>(s, Form{}, in, out, count, op, resources_->devices(),
+                            resources_->memory(outputs_seen(kind, s.root, out, count)), chunk_bytes);
     }
 
     /// Waits for everything that was enqueued.
@@ -213,10 +224,12 @@ class cuda_group {
                 trees && !resources_->memory().staged && cuda::can_pull(s) && all_reach_all()};
     }
 
-    /// What of this plan and its group decides about copies.
-    [[nodiscard]] cuda::copy_ways copy_ways_of(const prepared& entry) const {
+    /// What of this plan, its group and the user's memory decides about copies.
+    /// @param seen `seen()`: all GPUs may use what the call reads and writes
+    template <class Seen>
+    [[nodiscard]] cuda::copy_ways copy_ways_of(const prepared& entry, const Seen& seen) const {
         const bool each_alone = resources_->devices().size() == where_.gpus.size() && !resources_->memory().staged;
-        return {each_alone && entry.room == nullptr && all_reach_all(),
+        return {each_alone && entry.room == nullptr && all_reach_all() && seen(),
                 entry.all_pairs_joined && cuda::is_all_nvlink(entry.made.fabric)};
     }
 
@@ -230,16 +243,53 @@ class cuda_group {
         return true;
     }
 
+    /// Whether kernels of all ranks may use the inputs of all of them.
+    template <class T>
+    [[nodiscard]] bool inputs_seen(collective kind, int root, std::span<const T* const> in, std::size_t count) const {
+        return all_seen(in, where_.devices, [&](int r) {
+            return reads_input(kind, root, r) ? input_count(kind, size(), count) : std::size_t{0};
+        });
+    }
+
+    /// Whether kernels of all ranks, and of the stops where there is a `room`, may store into the outputs that others
+    /// store into. Where they may not, results come through slots, as in a staged group.
+    template <class T>
+    [[nodiscard]] bool outputs_seen(collective kind, int root, std::span<T* const> out, std::size_t count,
+                                    const cuda::relay_room* room = nullptr) const {
+        return all_seen(out, room == nullptr ? where_.devices : room->devices(), [&](int r) {
+            const bool touched = hands_on(kind) && writes_output(kind, root, r);
+            return touched ? output_count(kind, size(), count) : std::size_t{0};
+        });
+    }
+
+    /// Whether kernels on all `devices` may use the first `count_of(r)` elements of the buffer of each rank r. The
+    /// driver is asked, unless there is but one device or the group is staged anyway.
+    template <class T, class CountOf>
+    [[nodiscard]] bool all_seen(std::span<T* const> buffers, const std::vector<int>& devices,
+                                const CountOf& count_of) const {
+        if (std::ranges::count(devices, devices.front()) == std::ssize(devices) || resources_->memory().staged) {
+            return true;
+        }
+        const auto reaches = [this](int from, int to) { return resources_->reaches(from, to); };
+        for (int r = 0; r < size(); ++r) {
+            const std::size_t count = count_of(r);
+            const auto* const p = buffers[static_cast<std::size_t>(r)];
+            if (count > 0 && !cuda::all_may_use(p, count * sizeof(T), devices, reaches)) { return false; }
+        }
+        return true;
+    }
+
     /// Enqueues the kernels of the ranks, and of the stops where there is a `room`.
+    /// @param seen false: results come through slots, see `outputs_seen`
     template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
     void launch_over(const schedule& s, const Form& form, cuda::relay_room* room, std::span<const T* const> in,
                      std::span<T* const> out, std::size_t count, const Op& op, std::size_t chunk_bytes,
-                     const Machine& on = {}) {
+                     const Machine& on = {}, bool seen = true) {
         std::vector<cuda::device_ranks> places;
         if (room != nullptr) { places = room->enter(resources_->devices()); }
         cuda::launch<T>(s, form, in, out, count, op,
                         room == nullptr ? resources_->devices() : std::span<const cuda::device_ranks>(places),
-                        room == nullptr ? resources_->memory() : room->memory(), chunk_bytes, on);
+                        room == nullptr ? resources_->memory(seen) : room->memory(seen), chunk_bytes, on);
         if (room != nullptr) { room->leave(places.front()); }
     }
 

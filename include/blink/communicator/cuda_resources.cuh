@@ -43,7 +43,10 @@ class group_resources {
     group_resources& operator=(const group_resources&) = delete;
 
     [[nodiscard]] std::span<const device_ranks> devices() const noexcept { return devices_; }
-    [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
+    /// @param seen false: for calls whose outputs not all ranks may store into
+    [[nodiscard]] const group_memory& memory(bool seen = true) const noexcept {
+        return seen ? memory_ : staged_memory_;
+    }
 
     /// The device of `rank` and its stream.
     [[nodiscard]] const device_ranks& of(int rank) const {
@@ -136,6 +139,8 @@ class group_resources {
         }
         memory_.abort = words_.abort_word();
         memory_.faults = words_.faults();
+        staged_memory_ = memory_;
+        staged_memory_.staged = true;
         for (const device_ranks& from : devices_) {
             for (const device_ranks& to : devices_) {
                 if (from.device != to.device) { open_peer(from.device, to.device); }
@@ -151,6 +156,7 @@ class group_resources {
     device_pool pool_;
     std::vector<device_ranks> devices_;
     group_memory memory_;
+    group_memory staged_memory_; ///< the same in a staged call
     std::set<std::pair<int, int>> peers_;
 };
 

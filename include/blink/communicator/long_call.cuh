@@ -47,8 +47,9 @@ inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !pr
     const bool possible = ways.straight && fits && devices.size() > 1 && (asked || ways.pays) && may_meet(devices);
     if (asked && !possible) {
         throw usage_error("protocol copies cannot carry this " + std::string(name) +
-                          ": it takes two or more GPUs of one process that all reach each other, a rank on each, no "
-                          "operator that prepares inputs, and streams of which none is captured or all into one graph");
+                          ": it takes two or more GPUs of one process that all reach each other, a rank on each, "
+                          "buffers that all of them may use, no operator that prepares inputs, and streams of which "
+                          "none is captured or all into one graph");
     }
     return possible;
 }

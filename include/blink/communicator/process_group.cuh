@@ -136,7 +136,7 @@ class communicator {
     void run(collective kind, int root, const T* in, T* out, std::size_t count, const Op& op,
              const options& choices = {}, std::optional<cudaStream_t> on = std::nullopt) {
         check_ready();
-        check_registration(choices);
+        check_registration(choices, out, output_count(kind, size(), count) * sizeof(T));
         const bool writes = count > 0 && writes_output(kind, root, rank());
         const T* const alike = hands_on(kind) ? out : nullptr; // at one offset on all ranks
         const auto name = [&] {
@@ -169,7 +169,7 @@ class communicator {
     void run(const exchange& e, const T* in, T* out, const options& choices = {},
              std::optional<cudaStream_t> on = std::nullopt) {
         check_ready();
-        check_registration(choices);
+        check_registration(choices, out, choices.into == nullptr ? 0 : choices.into->bytes());
         const auto name = [&] { return text_of_call(e, told_type_of<T>(), choices, out); };
         check_call(name, [&] {
             const auto use = cuda::check_process_exchange<T>(e, rank(), size(), in, out, choices);
@@ -184,9 +184,9 @@ class communicator {
     }
 
     /// Opens a buffer of every rank, memory of its GPU and as long on each, to all others: a call of all ranks, which
-    /// waits for them. Where a rank's cannot be opened by another process (it comes from a pool, is managed, or mapped
-    /// piece by piece) it is registered and not shared, on all ranks alike. Memory that is freed before it is
-    /// unregistered ends the communicator.
+    /// waits for them. Where a rank's cannot be opened by another process (it is managed, or mapped by hand or from a
+    /// pool without a file that stands for it) it is registered and not shared, on all ranks alike. Memory that is
+    /// freed before it is unregistered ends the communicator.
     /// @throw usage_error on every rank, for what does not fit together or is no memory of a rank's GPU
     [[nodiscard]] registered_buffer register_buffer(void* p, std::size_t bytes) {
         check_ready();
@@ -308,8 +308,8 @@ class communicator {
     }
 
     /// What was freed while others may store into it ends the communicator.
-    void check_registration(const options& o) {
-        if (o.into == nullptr || !windows_.knows(*o.into) || cuda::process_windows::is_there(*o.into)) { return; }
+    void check_registration(const options& o, const void* out, std::size_t bytes) {
+        if (o.into == nullptr || windows_.is_there(*o.into, out, bytes)) { return; }
         const std::string what = "registered buffer " + std::to_string(o.into->number()) + " was freed by rank " +
                                  std::to_string(rank()) + " while it was registered";
         resources_.abort();

@@ -6,8 +6,9 @@
 
 #include <blink/communicator/allocation.cuh>
 #include <blink/communicator/call_check.hpp>
-#include <blink/communicator/connection.hpp>
+#include <blink/communicator/mapped_memory.cuh>
 #include <blink/communicator/meeting.hpp>
+#include <blink/communicator/offered_memory.cuh>
 #include <blink/communicator/process_resources.cuh>
 #include <blink/communicator/registered_buffer.hpp>
 #include <blink/core/error.hpp>
@@ -16,7 +17,6 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,7 +35,7 @@ class process_windows {
         if (opened_.empty()) { return; }
         const device_scope current(device_);
         (void)cudaDeviceSynchronize(); // kernels may still store into what is open
-        for (const window& w : opened_) { close(w); }
+        opened_.clear();
     }
 
     /// All ranks agree on a buffer of each, or on an error. Shared where every rank could open all that it reaches.
@@ -46,7 +46,8 @@ class process_windows {
                                         const Check& check) {
         device_ = resources.here().device;
         const device_scope current(device_);
-        window w{std::make_shared<registered_buffer::record>(), {}};
+        window w{std::make_shared<registered_buffer::record>(), {}, {}};
+        offered_memory offer;
         registered_buffer::record& made = *w.of;
         made.number = count_ + 1;
         made.bytes = bytes;
@@ -56,14 +57,15 @@ class process_windows {
         const std::vector<std::string> told = tell_call(resources.met(), call, [&] {
             check();
             made.allocation = allocation_number(p);
-            const auto exported = export_memory(p, bytes);
-            if (!exported) { return std::string(); }
-            return net::packer().text(exported->handle).number(exported->offset).take();
+            w.pieces = mapped_pieces(p, bytes);
+            offer = offer_memory(p, bytes, w.pieces, device_);
+            return offer.told;
         });
         ++count_; // on all ranks or on none
-        bool exported = true;
-        for (const std::string& t : told) { exported = exported && !t.empty(); }
-        if (exported) { open_all(resources, call, told, w); }
+        bool offered = true;
+        for (const std::string& t : told) { offered = offered && !t.empty(); }
+        if (offered) { open_all(resources, call, told, w); }
+        offer = {}; // before the pieces that it speaks of go elsewhere
         opened_.push_back(std::move(w));
         return registered_buffer(opened_.back().of);
     }
@@ -80,28 +82,40 @@ class process_windows {
             return std::string();
         });
         opened_[at].of->open = false;
-        close(opened_[at]);
         opened_.erase(opened_.begin() + static_cast<std::ptrdiff_t>(at));
         (void)resources.met().exchange(told_call{"the end of a buffer"}.packed());
     }
 
-    [[nodiscard]] bool knows(const registered_buffer& buffer) const noexcept {
-        for (const window& w : opened_) {
-            if (w.of == buffer.of()) { return true; }
-        }
-        return false;
-    }
+    [[nodiscard]] bool knows(const registered_buffer& buffer) const noexcept { return find(buffer) != nullptr; }
 
-    /// Whether this rank's memory is still that which was registered.
-    [[nodiscard]] static bool is_there(const registered_buffer& buffer) {
-        return allocation_number(buffer.data()) == buffer.of()->allocation;
+    /// Whether this rank's memory is still that which was registered, as far as a call on `bytes` at `p` touches it: of
+    /// a range of pieces the first is looked at, and those that the call lies in.
+    [[nodiscard]] bool is_there(const registered_buffer& buffer, const void* p, std::size_t bytes) const {
+        const window* const known = find(buffer);
+        if (known == nullptr) { return true; }
+        if (known->pieces.empty()) { return allocation_number(buffer.data()) == buffer.of()->allocation; }
+        const auto begin = reinterpret_cast<CUdeviceptr>(p);
+        for (const mapped_piece& piece : known->pieces) {
+            const bool touched =
+                piece.begin + piece.bytes > begin && (piece.begin < begin || piece.begin - begin < bytes);
+            if ((touched || &piece == &known->pieces.front()) && !piece.is_there()) { return false; }
+        }
+        return true;
     }
 
   private:
     struct window {
         std::shared_ptr<registered_buffer::record> of;
-        std::vector<void*> bases; ///< that this process has opened
+        std::vector<mapped_piece> pieces;          ///< of this rank's memory, where it has some
+        std::vector<std::shared_ptr<void>> opened; ///< of other ranks
     };
+
+    [[nodiscard]] const window* find(const registered_buffer& buffer) const noexcept {
+        for (const window& w : opened_) {
+            if (w.of == buffer.of()) { return &w; }
+        }
+        return nullptr;
+    }
 
     /// Opens the buffers of all ranks that this one reaches, and keeps them so where every rank could.
     static void open_all(const process_resources& resources, const std::string& call,
@@ -114,45 +128,21 @@ class process_windows {
             if (r == resources.rank()) {
                 base = w.of->own;
             } else if (resources.reaches(resources.rank(), r)) {
-                net::unpacker there(told[static_cast<std::size_t>(r)]);
-                void* const begin = open(there.text());
-                if (begin != nullptr) { w.bases.push_back(begin); }
-                if (begin != nullptr) { base = static_cast<std::byte*>(begin) + there.number(); }
-                opened = opened && begin != nullptr;
+                opened_memory there = open_memory(told[static_cast<std::size_t>(r)], resources.here().device);
+                base = there.buffer;
+                opened = opened && base != nullptr;
+                w.opened.push_back(std::move(there.held));
             }
         }
-        try {
-            for (const std::string& all : tell_call(resources.met(), call, [&] { return opened ? "1" : "0"; })) {
-                opened = opened && all == "1";
-            }
-        } catch (...) {
-            close(w);
-            throw;
+        for (const std::string& all : tell_call(resources.met(), call, [&] { return opened ? "1" : "0"; })) {
+            opened = opened && all == "1";
         }
         if (opened) {
             w.of->bases = std::move(bases);
             return;
         }
-        close(w);
-        w.bases.clear();
+        w.opened.clear();
         (void)resources.met().exchange(told_call{call}.packed()); // nobody has it open any more
-    }
-
-    /// Null where the driver refuses: then nobody opens anything.
-    [[nodiscard]] static void* open(const std::string& text) {
-        cudaIpcMemHandle_t handle{};
-        if (text.size() != sizeof handle) { return nullptr; }
-        std::memcpy(&handle, text.data(), sizeof handle);
-        void* begin = nullptr;
-        if (cudaIpcOpenMemHandle(&begin, handle, cudaIpcMemLazyEnablePeerAccess) != cudaSuccess) {
-            (void)cudaGetLastError();
-            return nullptr;
-        }
-        return begin;
-    }
-
-    static void close(const window& w) noexcept {
-        for (void* base : w.bases) { (void)cudaIpcCloseMemHandle(base); }
     }
 
     int device_ = 0;

@@ -51,6 +51,8 @@ class relay_room {
                 memory_.slots.push_back(static_cast<std::byte*>(group.allocate(device, memory_.slot_memory)));
             }
         }
+        staged_memory_ = memory_;
+        staged_memory_.staged = true;
         for (const int device : device_of_stop) {
             bool known = false;
             for (const device_ranks& d : group.devices()) { known = known || d.device == device; }
@@ -66,7 +68,10 @@ class relay_room {
 
     [[nodiscard]] const relayed_schedule& relayed() const noexcept { return relayed_; }
     [[nodiscard]] const runtime_schedule& form() const noexcept { return form_; }
-    [[nodiscard]] const group_memory& memory() const noexcept { return memory_; }
+    /// As that of the group.
+    [[nodiscard]] const group_memory& memory(bool seen = true) const noexcept {
+        return seen ? memory_ : staged_memory_;
+    }
     /// CUDA devices by participant.
     [[nodiscard]] const std::vector<int>& devices() const noexcept { return device_of_; }
 
@@ -136,6 +141,7 @@ class relay_room {
     relayed_schedule relayed_;
     runtime_schedule form_;
     group_memory memory_;
+    group_memory staged_memory_;
     std::vector<int> device_of_; ///< by participant
     std::vector<forwarder> beside_;
     std::optional<event> entered_;
