@@ -71,29 +71,27 @@ class captured_calls {
     captured_calls& operator=(const captured_calls&) = delete;
 
     /// What is put on `stream` of the device from here on until `after` is a call, behind the last one in a graph.
-    /// @return whether it is made by itself, not captured
+    /// @param capture that of `capture_point::of(stream, device)`
     /// @throw cuda_error where the driver refuses
-    bool before(cudaStream_t stream) {
-        const capture_point at = capture_point::of(stream, device_);
-        capture_ = at.id;
+    void before(cudaStream_t stream, unsigned long long capture) {
+        capture_ = capture;
         if (capture_ == 0) {
             // Any graph may have been launched since the last call.
             if (any_captured_) {
                 const cuda::stream_scope current(stream, device_);
                 cuda::check(cudaStreamWaitEvent(stream, last_, 0), "cudaStreamWaitEvent");
             }
-            return true;
+            return;
         }
         if (!any_captured_.exchange(true)) {
             behind_eager_(idle_);
             cuda::check(cudaEventRecord(last_, idle_), "cudaEventRecord");
         }
-        if (const auto known = graphs_.find(at.id); known == graphs_.end()) {
+        if (const auto known = graphs_.find(capture_); known == graphs_.end()) {
             cuda::check(cudaStreamWaitEvent(stream, last_, cudaEventWaitExternal), "cudaStreamWaitEvent");
         } else if (stream != known->second.stream) {
             join(stream, known->second.calls);
         }
-        return false;
     }
 
     /// Between `before` and `after`: the call on `stream` also follows the last one of `other`, of the same device.

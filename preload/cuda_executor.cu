@@ -27,7 +27,7 @@ namespace {
 class cuda_executor final : public executor {
   public:
     cuda_executor(std::span<const int> devices, const settings& chosen)
-        : devices_(devices.begin(), devices.end()), chosen_(chosen) {}
+        : devices_(devices.begin(), devices.end()), captures_(devices.size()), chosen_(chosen) {}
 
     ~cuda_executor() override {
         const relaxed_capture others_may_capture;
@@ -37,7 +37,6 @@ class cuda_executor final : public executor {
     [[nodiscard]] std::string refusal(const matched_call& call) override {
         if (!unusable_.empty()) { return unusable_; }
         try {
-            const relaxed_capture others_may_capture;
             if (std::string why = refusal_of_capture(call); !why.empty()) { return why; }
             cuda_group& gpus = group();
             (void)planned(gpus, call);
@@ -54,7 +53,7 @@ class cuda_executor final : public executor {
         try {
             for (std::size_t r = 0; r < devices_.size(); ++r) {
                 const cudaStream_t on = to_cuda(call.streams[r]);
-                group_->use_stream(devices_[r], on, now.before(devices_[r], on));
+                group_->use_stream(devices_[r], on, now.before(devices_[r], on, captures_[r]));
             }
             run_call(*group_, call);
             for (std::size_t r = 0; r < devices_.size(); ++r) { now.after(devices_[r], to_cuda(call.streams[r])); }
@@ -83,10 +82,11 @@ class cuda_executor final : public executor {
   private:
     /// Captured calls are one call of all ranks as well, so either all of their streams are captured or none. Nothing
     /// may be allocated meanwhile.
-    [[nodiscard]] std::string refusal_of_capture(const matched_call& call) const {
+    [[nodiscard]] std::string refusal_of_capture(const matched_call& call) {
         std::size_t captured = 0;
         for (std::size_t r = 0; r < devices_.size(); ++r) {
-            captured += capture_point::of(to_cuda(call.streams[r]), devices_[r]).id != 0 ? 1 : 0;
+            captures_[r] = capture_point::of(to_cuda(call.streams[r]), devices_[r]).id;
+            captured += captures_[r] != 0 ? 1 : 0;
         }
         if (captured == 0) { return {}; }
         if (captured < devices_.size()) {
@@ -111,6 +111,7 @@ class cuda_executor final : public executor {
     /// Made at the first call rather than with the communicators, most of which may never call.
     cuda_group& group() {
         if (!group_) {
+            const relaxed_capture others_may_capture;
             group_options choices;
             choices.machine = named_machine();
             choices.gpus = devices_;
@@ -179,6 +180,7 @@ class cuda_executor final : public executor {
     }
 
     const std::vector<int> devices_;
+    std::vector<unsigned long long> captures_; ///< by rank, of the calls that were looked at last; 0: none
     const settings& chosen_;
     std::unique_ptr<cuda_group> group_;
     std::atomic<bool> started_{false}; ///< `group_` may be looked at by any thread

@@ -29,11 +29,13 @@ class device_order {
         turn() : lock_(order().guard_) {}
 
         /// What is put on `stream` of `device` from here on until `after` follows Blink's last call there.
+        /// @param capture that of `capture_point::of(stream, device)`
         /// @return what the call's launch may record; null: nothing is needed
         /// @throw cuda_error where the driver refuses, usage_error for a stream of another device
-        [[nodiscard]] cuda::launch_mark* before(int device, cudaStream_t stream) const {
+        [[nodiscard]] cuda::launch_mark* before(int device, cudaStream_t stream, unsigned long long capture) const {
             calls& all = order().of(device);
-            all.are_eager = all.captured.before(stream);
+            all.captured.before(stream, capture);
+            all.are_eager = capture == 0;
             return all.are_eager ? all.eager.before(stream, all.own) : nullptr;
         }
         void after(int device, cudaStream_t stream) const {

@@ -66,7 +66,6 @@ class process_executor final : public executor {
 
     [[nodiscard]] std::string refusal(const matched_call& call) override {
         try {
-            const relaxed_capture others_may_capture;
             const collective trees = trees_of(call.kind);
             const int root = is_rooted(trees) ? call.root : 0;
             const plan& p = comm_.plan_for(trees, root, planning(options{}));
@@ -82,7 +81,7 @@ class process_executor final : public executor {
             const relaxed_capture others_may_capture;
             const cuda::device_scope current(comm_.device());
             const cudaStream_t on = to_cuda(call.streams[0]);
-            order_.before(on);
+            order_.before(on, capture_point::of(on, comm_.device()).id);
             slots_of(comm_.device()).enter(&order_, [&](captured_calls& other) { order_.follow(other, on); });
             run_call(comm_, call);
             order_.after(on);
