@@ -140,7 +140,7 @@ class cuda_group {
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                 if constexpr (cuda::pullable_operator<combiner, T>) {
                     if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned) &&
-                        seen && inputs_seen(kind, root, in, count)) {
+                        cuda::may_pull(choices.how, kind, seen && inputs_seen(kind, root, in, count))) {
                         return cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine,
                                                resources_->devices(), resources_->memory(), chunk_bytes,
                                                cuda::gpu_machine{}, std::true_type{});

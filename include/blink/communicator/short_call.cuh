@@ -34,6 +34,16 @@ struct short_ways {
     return ways.pulled && (how == protocol::pull || (how == protocol::automatic && bytes <= tuned.pull_up_to));
 }
 
+/// Whether a call that `is_pulled` can be, `seen` being whether all GPUs may use the buffers of all ranks.
+/// @throw usage_error where pulling was asked for and cannot be
+[[nodiscard]] inline bool may_pull(protocol how, collective kind, bool seen) {
+    if (how == protocol::pull && !seen) {
+        throw usage_error("protocol pull cannot carry this " + std::string(to_string(kind)) +
+                          ": not all GPUs may use the buffers");
+    }
+    return seen;
+}
+
 /// Operators that take inputs as they are, of which there are several.
 template <class Op, class T>
 concept pullable_operator = !preparing_operator<Op, T> && !std::is_same_v<Op, first_of_two>;
