@@ -3,6 +3,7 @@
 // Buffers that are not from cudaMalloc, in groups of one process: who may use them is asked, and the bits are the same.
 #include <blink/communicator/cuda_exchange.cuh>
 
+#include <cuda.h>
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -22,6 +23,15 @@ using blink::cuda::check;
 using blink::cuda::device_scope;
 
 namespace {
+
+using numbers = blink::cuda::driver_numbers;
+static_assert(numbers::is_managed == CU_POINTER_ATTRIBUTE_IS_MANAGED);
+static_assert(numbers::device_ordinal == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL);
+static_assert(numbers::is_legacy_ipc == CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE);
+static_assert(numbers::pool_handle == CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE);
+static_assert(numbers::read_write == CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+static_assert(sizeof(CUdeviceptr) == sizeof(blink::cuda::access_driver::address));
+static_assert(sizeof(CUmemLocation) == sizeof(cudaMemLocation) && sizeof(CUmemLocation::type) == sizeof(int));
 
 enum class origin {
     plain,

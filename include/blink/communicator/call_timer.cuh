@@ -4,14 +4,14 @@
 /// The times of calls on a stream, for chunk policies that learn from them.
 #pragma once
 
+#include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/schedule/chunk.hpp>
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
-#include <deque>
-#include <utility>
+#include <list>
 
 namespace blink::cuda {
 
@@ -22,29 +22,38 @@ class call_timer {
     call_timer() = default;
     call_timer(const call_timer&) = delete;
     call_timer& operator=(const call_timer&) = delete;
-    ~call_timer() {
+    BLINK_SELDOM ~call_timer() {
         for (const pending& p : pending_) {
             (void)cudaEventDestroy(p.before);
             (void)cudaEventDestroy(p.after);
         }
     }
 
-    /// Calls `enqueue`, which puts a collective of `bytes` on `stream` of `device`. Marks are set only for a policy
-    /// that learns, and not while the stream is captured: a graph's calls have one chunk size for ever.
-    template <class Enqueue>
-    void timed(int device, cudaStream_t stream, const chunk_choice& policy, std::size_t bytes, const Enqueue& enqueue) {
-        if (!policy.learns() || is_captured(stream)) {
-            enqueue();
-            return;
-        }
-        const device_scope current(device);
-        const cudaEvent_t before = marked(stream);
-        enqueue();
-        pending_.push_back({policy, bytes, before, marked(stream)});
+    /// Marks on `stream` of `device` where a collective begins whose policy learns; to be given to `end`. Null for any
+    /// other policy, and while the stream is captured: a graph's calls have one chunk size for ever.
+    [[nodiscard]] cudaEvent_t begin(int device, cudaStream_t stream, const chunk_choice& policy) const {
+        return policy.learns() ? beginning(device, stream) : nullptr;
+    }
+
+    /// Marks there where the collective of `bytes` ends.
+    void end(cudaEvent_t begun, int device, cudaStream_t stream, const chunk_choice& policy, std::size_t bytes) {
+        if (begun != nullptr) { note(begun, device, stream, policy, bytes); }
     }
 
     /// Tells the times of the calls that have ended.
     void tell() {
+        if (!pending_.empty()) { tell_ended(); }
+    }
+
+  private:
+    struct pending {
+        chunk_choice policy;
+        std::size_t bytes;
+        cudaEvent_t before;
+        cudaEvent_t after;
+    };
+
+    BLINK_SELDOM void tell_ended() {
         while (!pending_.empty() && cudaEventQuery(pending_.front().after) == cudaSuccess) {
             pending p = pending_.front();
             pending_.pop_front();
@@ -57,28 +66,27 @@ class call_timer {
         }
     }
 
-  private:
-    struct pending {
-        chunk_choice policy;
-        std::size_t bytes;
-        cudaEvent_t before;
-        cudaEvent_t after;
-    };
-
-    static bool is_captured(cudaStream_t stream) {
+    [[nodiscard]] BLINK_SELDOM static cudaEvent_t beginning(int device, cudaStream_t stream) {
+        const device_scope current(device);
         cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
         check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-        return status != cudaStreamCaptureStatusNone;
+        return status == cudaStreamCaptureStatusNone ? marked(stream) : nullptr;
     }
 
-    static cudaEvent_t marked(cudaStream_t stream) {
+    BLINK_SELDOM void note(cudaEvent_t begun, int device, cudaStream_t stream, const chunk_choice& policy,
+                           std::size_t bytes) {
+        const device_scope current(device);
+        pending_.push_back({policy, bytes, begun, marked(stream)});
+    }
+
+    BLINK_SELDOM static cudaEvent_t marked(cudaStream_t stream) {
         cudaEvent_t e = nullptr;
         check(cudaEventCreate(&e), "cudaEventCreate");
         check(cudaEventRecord(e, stream), "cudaEventRecord");
         return e;
     }
 
-    std::deque<pending> pending_;
+    std::list<pending> pending_;
 };
 
 } // namespace blink::cuda

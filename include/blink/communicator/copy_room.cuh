@@ -6,6 +6,7 @@
 
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
+#include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/copy_program.hpp>
@@ -15,6 +16,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -63,13 +65,13 @@ class copy_room {
   public:
     /// @param group a GPU for each rank; outlives the room
     /// @throw cuda_error where the driver refuses
-    explicit copy_room(group_resources& group) : group_(group) {
+    BLINK_SELDOM explicit copy_room(group_resources& group) : group_(group) {
         for (const device_ranks& d : group.devices()) {
             for (int q = 1; q < copy_queues; ++q) { streams_.push_back(group.make_stream(d.device)); }
             slots_.push_back(nullptr);
         }
     }
-    ~copy_room() {
+    BLINK_SELDOM ~copy_room() {
         for (const cudaStream_t s : streams_) { (void)cudaStreamSynchronize(s); }
         for (const std::vector<cudaEvent_t>& list : events_) {
             for (const cudaEvent_t e : list) { (void)cudaEventDestroy(e); }
@@ -84,8 +86,8 @@ class copy_room {
     /// @param kernels enqueues what no step carries, on the streams of the ranks
     /// @param marks null, or set at the beginning and behind each part of the call
     /// @throw cuda_error where the driver refuses, and what `kernels` throws
-    template <class Kernels>
-    void run(const copy_program& program, const copy_job& job, const Kernels& kernels, copy_marks* marks = nullptr) {
+    BLINK_SELDOM void run(const copy_program& program, const copy_job& job,
+                          const std::function<void(std::size_t)>& kernels, copy_marks* marks = nullptr) {
         reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
         const std::vector<cudaEvent_t> events = events_for(program);
         const auto entry = static_cast<std::size_t>(program.ranks);
@@ -106,8 +108,8 @@ class copy_room {
     }
 
   private:
-    void enqueue(const copy_action& a, const copy_program& program, const copy_job& job,
-                 const std::vector<cudaEvent_t>& events) const {
+    BLINK_SELDOM void enqueue(const copy_action& a, const copy_program& program, const copy_job& job,
+                              const std::vector<cudaEvent_t>& events) const {
         const device_scope current(rank_of(a.queue).device);
         const cudaStream_t stream = stream_of(a.queue);
         switch (a.what) {
@@ -125,7 +127,7 @@ class copy_room {
 
     /// Where all ranks have come to the call, so that none of them counts the time for which it waits for others.
     /// @param events those of the program, of which the first ones mark the ranks' own queues
-    void mark_beginning(copy_marks& marks, const std::vector<cudaEvent_t>& events) const {
+    BLINK_SELDOM void mark_beginning(copy_marks& marks, const std::vector<cudaEvent_t>& events) const {
         const std::span<const device_ranks> devices = group_.devices();
         for (std::size_t r = 0; r < devices.size(); ++r) {
             const device_scope current(devices[r].device);
@@ -137,7 +139,7 @@ class copy_room {
         }
     }
 
-    void mark_end(copy_marks& marks, int queue) const {
+    BLINK_SELDOM void mark_end(copy_marks& marks, int queue) const {
         const device_scope current(rank_of(queue).device);
         marks.end_on(rank_of_queue(queue), is_over_host(queue), stream_of(queue));
     }
@@ -153,7 +155,7 @@ class copy_room {
                                                         : streams_[static_cast<std::size_t>(queue - rank - 1)];
     }
 
-    void reserve(std::size_t slot_bytes, std::size_t host_bytes) {
+    BLINK_SELDOM void reserve(std::size_t slot_bytes, std::size_t host_bytes) {
         const capture_pause pause;
         if (slot_bytes > slot_bytes_) {
             for (std::size_t r = 0; r < slots_.size(); ++r) {
@@ -175,7 +177,7 @@ class copy_room {
     }
 
     /// An event of this room for each of the program's, on the device of the queue that marks it.
-    [[nodiscard]] std::vector<cudaEvent_t> events_for(const copy_program& program) {
+    [[nodiscard]] BLINK_SELDOM std::vector<cudaEvent_t> events_for(const copy_program& program) {
         std::array<std::size_t, max_ranks> used{};
         std::vector<cudaEvent_t> events;
         for (const int queue : program.marked_by) {
@@ -199,7 +201,7 @@ class copy_room {
         return base + at.offset * job.element_bytes;
     }
 
-    void step(const copy_step& s, int ranks, const copy_job& job, cudaStream_t stream) const {
+    BLINK_SELDOM void step(const copy_step& s, int ranks, const copy_job& job, cudaStream_t stream) const {
         auto* const to = const_cast<std::byte*>(place(s.to, job)); // no step goes to an input
         if (!s.combines) {
             check(cudaMemcpyAsync(to, place(s.from, job), s.count * job.element_bytes, cudaMemcpyDefault, stream),

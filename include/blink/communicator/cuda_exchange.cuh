@@ -104,18 +104,19 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         check_on_device(e.name, which, r, p);
     });
     if (output_count(e) == 0) { return; }
-    const auto reads_seen = [&] {
-        return all_seen(in, where_.devices, [&](int r) { return cuda::extent_of(e, r, false); });
-    };
-    const auto writes_seen = [&] {
-        return all_seen(out, where_.devices, [&](int r) { return cuda::extent_of(e, r, true); });
+    const auto seen = [&](const auto& buffers, bool outputs) {
+        std::vector<cuda::memory_range> touched;
+        for (int r = 0; r < size(); ++r) {
+            touched.push_back({buffers[static_cast<std::size_t>(r)], cuda::extent_of(e, r, outputs) * sizeof(T)});
+        }
+        return all_seen(touched, where_.devices);
     };
     const cuda::copy_call long_call = cuda::copy_call_of(e, sizeof(T));
     if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned,
                            [this] { return cuda::is_captured(stream(0)); })) {
         const prepared& straight = entry_for(collective::allgather, 0, planning(choices));
-        const auto seen = [&] { return reads_seen() && writes_seen(); };
-        if (cuda::can_copy(choices.how, e.name, true, copy_ways_of(straight, seen), resources_->devices())) {
+        const bool all = seen(in, false) && seen(out, true);
+        if (cuda::can_copy(choices.how, e.name, true, copy_ways_of(straight, all), resources_->devices())) {
             return timed(choices.chunk, long_call.bytes, [&](std::size_t chunk_bytes) {
                 cuda::enqueue_copies<T>(e, copies_, in, out, *resources_, chunk_bytes);
             });
@@ -125,7 +126,7 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
         return resources_->reaches(device(from), device(to)) && resources_->reaches(device(to), device(from));
     };
     if (routes_ == nullptr) { routes_ = std::make_shared<exchange_plans>(); }
-    const cuda::group_memory& memory = resources_->memory(writes_seen());
+    const cuda::group_memory& memory = resources_->memory(seen(out, true));
     const auto& routes = routes_->of(e, machine_, where_.gpus, choices.links, joined, memory.staged);
     timed(choices.chunk, input_count(e) * sizeof(T), [&](std::size_t chunk_bytes) {
         cuda::enqueue_exchange<T>(e, routes, in, out, resources_->devices(), memory, chunk_bytes);

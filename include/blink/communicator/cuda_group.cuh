@@ -18,6 +18,7 @@
 #include <blink/communicator/short_call.cuh>
 #include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/host_shares.hpp>
 #include <blink/execute/cuda/launch.cuh>
@@ -51,7 +52,7 @@ class cuda_group {
     /// All visible GPUs with the probed topology, unless `choices` says otherwise. With `virtual_ranks` = n, n ranks
     /// share each GPU and play the machine that `choices.machine` names (a DGX-1V where it names none).
     /// @throw cuda_error where no GPU is visible; usage_error where ranks, GPUs and machine do not fit together
-    explicit cuda_group(const group_options& choices = {})
+    BLINK_SELDOM explicit cuda_group(const group_options& choices = {})
         : machine_(machine_of(choices)), shares_(choices.learn_host_share) {
         const int visible = cuda::visible_gpus();
         if (visible == 0) { throw cuda_error("cuda_group: no GPU is visible to this process"); }
@@ -115,13 +116,10 @@ class cuda_group {
             const bool fits = !reduces(kind) || cuda::combines_copies<combiner, T>;
             if (cuda::takes_copies(choices.how, cuda::copy_call_of(kind, size(), count, sizeof(T)),
                                    resources_->memory().tuned, [this] { return cuda::is_captured(stream(0)); }) &&
-                cuda::can_copy(choices.how, to_string(kind), fits,
-                               copy_ways_of(entry,
-                                            [&] {
-                                                return inputs_seen(kind, root, in, count) &&
-                                                       outputs_seen(kind, root, out, count);
-                                            }),
-                               resources_->devices())) {
+                cuda::can_copy(
+                    choices.how, to_string(kind), fits,
+                    copy_ways_of(entry, inputs_seen(kind, root, in, count) && outputs_seen(kind, root, out, count)),
+                    resources_->devices())) {
                 return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                     cuda::launch_copies<T>(copies_, shares_, *resources_, kind, root, in, out, count, combine,
                                            chunk_bytes, [&](std::size_t first) {
@@ -225,11 +223,10 @@ class cuda_group {
     }
 
     /// What of this plan, its group and the user's memory decides about copies.
-    /// @param seen `seen()`: all GPUs may use what the call reads and writes
-    template <class Seen>
-    [[nodiscard]] cuda::copy_ways copy_ways_of(const prepared& entry, const Seen& seen) const {
+    /// @param seen all GPUs may use what the call reads and writes
+    [[nodiscard]] BLINK_SELDOM cuda::copy_ways copy_ways_of(const prepared& entry, bool seen) const {
         const bool each_alone = resources_->devices().size() == where_.gpus.size() && !resources_->memory().staged;
-        return {each_alone && entry.room == nullptr && all_reach_all() && seen(),
+        return {each_alone && entry.room == nullptr && all_reach_all() && seen,
                 entry.all_pairs_joined && cuda::is_all_nvlink(entry.made.fabric)};
     }
 
@@ -246,9 +243,12 @@ class cuda_group {
     /// Whether kernels of all ranks may use the inputs of all of them.
     template <class T>
     [[nodiscard]] bool inputs_seen(collective kind, int root, std::span<const T* const> in, std::size_t count) const {
-        return all_seen(in, where_.devices, [&](int r) {
-            return reads_input(kind, root, r) ? input_count(kind, size(), count) : std::size_t{0};
-        });
+        std::vector<cuda::memory_range> read;
+        for (int r = 0; r < size(); ++r) {
+            if (!reads_input(kind, root, r)) { continue; }
+            read.push_back({in[static_cast<std::size_t>(r)], input_count(kind, size(), count) * sizeof(T)});
+        }
+        return all_seen(read, where_.devices);
     }
 
     /// Whether kernels of all ranks, and of the stops where there is a `room`, may store into the outputs that others
@@ -256,27 +256,25 @@ class cuda_group {
     template <class T>
     [[nodiscard]] bool outputs_seen(collective kind, int root, std::span<T* const> out, std::size_t count,
                                     const cuda::relay_room* room = nullptr) const {
-        return all_seen(out, room == nullptr ? where_.devices : room->devices(), [&](int r) {
-            const bool touched = hands_on(kind) && writes_output(kind, root, r);
-            return touched ? output_count(kind, size(), count) : std::size_t{0};
-        });
+        std::vector<cuda::memory_range> written;
+        for (int r = 0; r < size() && hands_on(kind); ++r) {
+            if (!writes_output(kind, root, r)) { continue; }
+            written.push_back({out[static_cast<std::size_t>(r)], output_count(kind, size(), count) * sizeof(T)});
+        }
+        return all_seen(written, room == nullptr ? where_.devices : room->devices());
     }
 
-    /// Whether kernels on all `devices` may use the first `count_of(r)` elements of the buffer of each rank r. The
-    /// driver is asked, unless there is but one device or the group is staged anyway.
-    template <class T, class CountOf>
-    [[nodiscard]] bool all_seen(std::span<T* const> buffers, const std::vector<int>& devices,
-                                const CountOf& count_of) const {
+    /// Whether kernels on all `devices` may use such memory. The driver is asked, unless there is but one device or the
+    /// group is staged anyway.
+    [[nodiscard]] BLINK_SELDOM bool all_seen(const std::vector<cuda::memory_range>& memory,
+                                             const std::vector<int>& devices) const {
         if (std::ranges::count(devices, devices.front()) == std::ssize(devices) || resources_->memory().staged) {
             return true;
         }
         const auto reaches = [this](int from, int to) { return resources_->reaches(from, to); };
-        for (int r = 0; r < size(); ++r) {
-            const std::size_t count = count_of(r);
-            const auto* const p = buffers[static_cast<std::size_t>(r)];
-            if (count > 0 && !cuda::all_may_use(p, count * sizeof(T), devices, reaches)) { return false; }
-        }
-        return true;
+        return std::ranges::all_of(memory, [&](const cuda::memory_range& m) {
+            return m.bytes == 0 || cuda::all_may_use(m.begin, m.bytes, devices, reaches);
+        });
     }
 
     /// Enqueues the kernels of the ranks, and of the stops where there is a `room`.
@@ -297,8 +295,12 @@ class cuda_group {
     const prepared& entry_for(collective kind, int root, const plan_options& p) {
         const int wanted = is_rooted(kind) ? root : 0;
         const plan_key key = key_of(kind, wanted, p);
-        if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
-        prepared entry{make_plan(machine_, where_.gpus, kind, wanted, p), {}, nullptr, false};
+        const auto known = plans_.find(key);
+        return known != plans_.end() ? known->second : plans_.emplace(key, made(kind, wanted, p)).first->second;
+    }
+
+    [[nodiscard]] BLINK_SELDOM prepared made(collective kind, int root, const plan_options& p) {
+        prepared entry{make_plan(machine_, where_.gpus, kind, root, p), {}, nullptr, false};
         verify(entry.made.schedule);
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
         relayed_schedule relayed =
@@ -310,7 +312,7 @@ class cuda_group {
             entry.room = make_room(std::move(relayed), p.relays);
             entry.form = entry.room->form();
         }
-        return plans_.emplace(key, std::move(entry)).first->second;
+        return entry;
     }
 
     /// Calls `enqueue(bytes of a chunk, 0 for the executor's choice)` and lets the policy learn from its time.
@@ -318,7 +320,9 @@ class cuda_group {
     void timed(const chunk_choice& policy, std::size_t bytes, const Enqueue& enqueue) {
         timer_.tell();
         const std::size_t chunk_bytes = policy.is_automatic() ? 0 : policy.chunk_bytes(bytes);
-        timer_.timed(device(0), stream(0), policy, bytes, [&] { enqueue(chunk_bytes); });
+        const cudaEvent_t begun = timer_.begin(device(0), stream(0), policy);
+        enqueue(chunk_bytes);
+        timer_.end(begun, device(0), stream(0), policy, bytes);
     }
 
     void check_ready() const {
@@ -346,7 +350,7 @@ class cuda_group {
 
   private:
     /// @throw plan_error where a relay has no device, or cannot reach its neighbours
-    std::unique_ptr<cuda::relay_room> make_room(relayed_schedule relayed, const std::vector<int>& relays) {
+    BLINK_SELDOM std::unique_ptr<cuda::relay_room> make_room(relayed_schedule relayed, const std::vector<int>& relays) {
         std::vector<int> devices;
         for (const int relay : relayed.relays) {
             devices.push_back(where_.relay_device(relays[static_cast<std::size_t>(relay)], relay));

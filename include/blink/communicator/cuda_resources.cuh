@@ -6,6 +6,7 @@
 
 #include <blink/communicator/device_pool.cuh>
 #include <blink/communicator/rank_buffers.hpp>
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
@@ -31,14 +32,14 @@ class group_resources {
   public:
     /// @param device_of_rank CUDA device of every rank; ranks of one device are neighbours
     /// @throw cuda_error where the driver refuses
-    group_resources(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks,
-                    bool staged = false, const tuning& tuned = {}) {
+    BLINK_SELDOM group_resources(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks,
+                                 bool staged = false, const tuning& tuned = {}) {
         memory_.staged = staged;
         memory_.tuned = tuned;
         set_up(device_of_rank, timeout, blocks);
     }
 
-    ~group_resources() { abort(); }
+    BLINK_SELDOM ~group_resources() { abort(); }
     group_resources(const group_resources&) = delete;
     group_resources& operator=(const group_resources&) = delete;
 
@@ -91,7 +92,7 @@ class group_resources {
     }
 
     /// Lets kernels on `from` store into memory of `to`, where the GPUs can.
-    void open_peer(int from, int to) {
+    BLINK_SELDOM void open_peer(int from, int to) {
         const device_scope current(from);
         int possible = 0;
         check(cudaDeviceCanAccessPeer(&possible, from, to), "cudaDeviceCanAccessPeer");
@@ -114,7 +115,7 @@ class group_resources {
   private:
     static constexpr std::size_t slot_bytes = 32u << 20;
 
-    void set_up(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks) {
+    BLINK_SELDOM void set_up(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks) {
         for (std::size_t r = 0; r < device_of_rank.size(); ++r) {
             if (devices_.empty() || devices_.back().device != device_of_rank[r]) {
                 devices_.push_back({device_of_rank[r], nullptr, {}});

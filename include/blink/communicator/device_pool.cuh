@@ -4,6 +4,7 @@
 /// What a group on GPUs takes from the driver, and gives back in the right order.
 #pragma once
 
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/device_schedule.hpp>
@@ -34,7 +35,7 @@ namespace blink::cuda {
 class device_pool {
   public:
     device_pool() = default;
-    ~device_pool() {
+    BLINK_SELDOM ~device_pool() {
         for (const auto& [device, stream] : streams_) {
             const device_scope current(device);
             (void)cudaStreamSynchronize(stream);
@@ -49,7 +50,7 @@ class device_pool {
     device_pool& operator=(const device_pool&) = delete;
 
     /// Device memory full of one byte. It is there once the device has been waited for.
-    [[nodiscard]] void* allocate(int device, std::size_t bytes, unsigned char full_of = 0) {
+    [[nodiscard]] BLINK_SELDOM void* allocate(int device, std::size_t bytes, unsigned char full_of = 0) {
         const device_scope current(device);
         void* memory = nullptr;
         check(cudaMalloc(&memory, bytes), "cudaMalloc");
@@ -58,7 +59,7 @@ class device_pool {
         return memory;
     }
 
-    [[nodiscard]] cudaStream_t make_stream(int device) {
+    [[nodiscard]] BLINK_SELDOM cudaStream_t make_stream(int device) {
         const device_scope current(device);
         cudaStream_t stream = nullptr;
         check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
@@ -97,7 +98,7 @@ class fault_words {
     void abort() noexcept { *static_cast<volatile std::uint64_t*>(words_) = 1; }
 
     /// The waits that ran into their deadline, by rank and relay stop; empty where none did.
-    [[nodiscard]] std::string text(std::uint64_t timeout_ns, int ranks) const {
+    [[nodiscard]] BLINK_SELDOM std::string text(std::uint64_t timeout_ns, int ranks) const {
         std::string text;
         for (int v = 0; v < max_ranks; ++v) {
             const std::uint64_t word = static_cast<const volatile std::uint64_t*>(words_)[v + 1];

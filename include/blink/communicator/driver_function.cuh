@@ -4,7 +4,6 @@
 /// Functions of the CUDA driver, asked for at run time, so that a program needs no library beside the runtime.
 #pragma once
 
-#include <cuda.h>
 #include <cuda_runtime_api.h>
 
 namespace blink::cuda {

@@ -8,6 +8,7 @@
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
 #include <blink/core/collective.hpp>
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/protocol.hpp>
 #include <blink/core/reduction.hpp>
@@ -41,8 +42,8 @@ inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !pr
 
 /// Whether copies, which `takes_copies` chose, can carry the call.
 /// @throw usage_error where they were asked for and cannot
-[[nodiscard]] inline bool can_copy(protocol how, std::string_view name, bool fits, const copy_ways& ways,
-                                   std::span<const device_ranks> devices) {
+[[nodiscard]] BLINK_SELDOM inline bool can_copy(protocol how, std::string_view name, bool fits, const copy_ways& ways,
+                                                std::span<const device_ranks> devices) {
     const bool asked = how == protocol::copies;
     const bool possible = ways.straight && fits && devices.size() > 1 && (asked || ways.pays) && may_meet(devices);
     if (asked && !possible) {
@@ -82,6 +83,40 @@ inline constexpr int blocks_beside_kernels = 32;
 /// few that these are hardly slower for their memory traffic.
 inline constexpr int blocks_beside_copies = 64;
 
+/// A collective by copies, cut.
+struct cut_copies {
+    shared_call which;
+    copy_program program;
+    std::unique_ptr<copy_marks> marks; ///< null for most calls
+    int most_blocks;                   ///< of a kernel that combines; 0: as many as suit it
+};
+
+/// Cuts a collective for copies.
+/// @param in_place as of `plan_copies`
+[[nodiscard]] BLINK_SELDOM inline cut_copies cut(share_timer& shares, const group_resources& group,
+                                                 const shared_call& which, std::size_t count, std::size_t element_bytes,
+                                                 std::size_t chunk_bytes) {
+    const int ranks = static_cast<int>(group.devices().size());
+    const copy_call call = copy_call_of(which.kind, ranks, count, element_bytes);
+    cut_copies made{which, {}, nullptr, group.memory().blocks};
+    made.which.crossing = call.crossing;
+    copy_shape shape = shape_copies(call, element_bytes, chunk_bytes, group.memory().tuned);
+    // A share that streams have learnt may be slower than the tuned one in graphs of several calls.
+    if (chunk_bytes == 0 && !is_captured(group.devices().front().stream)) {
+        made.marks = shares.choose(made.which, most_host_share(call, group.memory().tuned), shape);
+    }
+    made.program = make_program(plan_copies(which.kind, ranks, which.root, count, which.in_place, shape));
+    const auto leave_room = [&](int blocks) {
+        made.most_blocks = made.most_blocks > 0 ? std::min(made.most_blocks, blocks) : blocks;
+    };
+    if (made.program.by_kernels > 0) {
+        leave_room(blocks_beside_kernels);
+    } else if (ranks == 2 && which.kind == collective::allreduce) {
+        leave_room(blocks_beside_copies);
+    }
+    return made;
+}
+
 /// Enqueues a collective by copies.
 /// @param room made where there is none
 /// @param shares gives calls that are not captured and whose chunk is left open their share over the host
@@ -97,24 +132,9 @@ void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_
     for (std::size_t r = 0; r < in.size(); ++r) {
         which.in_place |= std::uint64_t{in[r] == out[r] + (is_sharded(kind) ? r * count : 0)} << r;
     }
+    cut_copies call = cut(shares, group, which, count, sizeof(T), chunk_bytes);
     copy_job job = job_of<T>(in, out);
-    const copy_call call = copy_call_of(kind, ranks, count, sizeof(T));
-    which.crossing = call.crossing;
-    copy_shape shape = shape_copies(call, sizeof(T), chunk_bytes, group.memory().tuned);
-    std::unique_ptr<copy_marks> marks;
-    // A share that streams have learnt may be slower than the tuned one in graphs of several calls.
-    if (chunk_bytes == 0 && !is_captured(group.devices().front().stream)) {
-        marks = shares.choose(which, most_host_share(call, group.memory().tuned), shape);
-    }
-    const copy_program program = make_program(plan_copies(kind, ranks, root, count, which.in_place, shape));
-    int most_blocks = group.memory().blocks;
-    const auto leave_room = [&](int blocks) { most_blocks = most_blocks > 0 ? std::min(most_blocks, blocks) : blocks; };
-    if (program.by_kernels > 0) {
-        leave_room(blocks_beside_kernels);
-    } else if (ranks == 2 && kind == collective::allreduce) {
-        leave_room(blocks_beside_copies);
-    }
-    const combine_with<Op> with{op, ranks, most_blocks};
+    const combine_with<Op> with{op, ranks, call.most_blocks};
     if constexpr (combines_copies<Op, T>) {
         check_operator(op, ranks);
         job.combine = [](const void* given, const void* const* from, void* to, std::size_t n, cudaStream_t stream) {
@@ -124,8 +144,8 @@ void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_
         job.with = &with;
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
-    room->run(program, job, kernels, marks.get());
-    shares.begun(which, std::move(marks));
+    room->run(call.program, job, kernels, call.marks.get());
+    shares.begun(call.which, std::move(call.marks));
     for (const device_ranks& d : group.devices()) { d.goes_on(); }
 }
 

@@ -5,35 +5,53 @@
 #pragma once
 
 #include <blink/communicator/driver_function.cuh>
+#include <blink/core/config.hpp>
 
-#include <cuda.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <span>
 
 namespace blink::cuda {
 
-/// The driver's functions that tell who may use memory; null where it has none.
+/// Numbers of cuda.h, which is too long for every file of a user's to read; a test compares them.
+struct driver_numbers {
+    static constexpr int is_managed = 8;                ///< CU_POINTER_ATTRIBUTE_IS_MANAGED
+    static constexpr int device_ordinal = 9;            ///< CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    static constexpr int is_legacy_ipc = 10;            ///< CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE
+    static constexpr int pool_handle = 17;              ///< CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE
+    static constexpr unsigned long long read_write = 3; ///< CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+};
+
+/// The driver's functions that tell who may use memory; null where it has none. They take addresses as numbers and
+/// answer 0 where all is well.
 struct access_driver {
-    decltype(&::cuPointerGetAttributes) attributes_of =
-        driver_function<decltype(::cuPointerGetAttributes)>("cuPointerGetAttributes");
-    decltype(&::cuMemGetAddressRange) range_of =
-        driver_function<decltype(::cuMemGetAddressRange)>("cuMemGetAddressRange");
-    decltype(&::cuMemGetAccess) access_to = driver_function<decltype(::cuMemGetAccess)>("cuMemGetAccess");
-    decltype(&::cuMemPoolGetAccess) access_to_pool =
-        driver_function<decltype(::cuMemPoolGetAccess)>("cuMemPoolGetAccess");
+    using address = unsigned long long;
+    using attributes_function = int(unsigned, const int*, void**, address);
+    using range_function = int(address*, std::size_t*, address);
+    using access_function = int(unsigned long long*, const cudaMemLocation*, address);
+
+    attributes_function* attributes_of = driver_function<attributes_function>("cuPointerGetAttributes");
+    range_function* range_of = driver_function<range_function>("cuMemGetAddressRange");
+    access_function* access_to = driver_function<access_function>("cuMemGetAccess");
 
     [[nodiscard]] bool complete() const noexcept {
-        return attributes_of != nullptr && range_of != nullptr && access_to != nullptr && access_to_pool != nullptr;
+        return attributes_of != nullptr && range_of != nullptr && access_to != nullptr;
     }
 
-    [[nodiscard]] static const access_driver& get() {
+    [[nodiscard]] BLINK_SELDOM static const access_driver& get() {
         static const access_driver functions;
         return functions;
     }
+};
+
+/// What a call touches.
+struct memory_range {
+    const void* begin;
+    std::size_t bytes;
 };
 
 /// Where a piece of memory comes from, as far as that decides who may use it.
@@ -41,19 +59,19 @@ struct memory_origin {
     int device = -1;
     bool plain = false;   ///< of cudaMalloc: whoever has peer access to the device may use it
     bool managed = false; ///< every device may use it
-    CUmemoryPool pool = nullptr;
+    cudaMemPool_t pool = nullptr;
 };
 
 /// One question to the driver.
-[[nodiscard]] inline memory_origin origin_of(const void* p) noexcept {
+[[nodiscard]] BLINK_SELDOM inline memory_origin origin_of(const void* p) noexcept {
     unsigned plain = 0; // the driver writes one byte of a boolean, or all four
     unsigned managed = 0;
     memory_origin from;
-    CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, CU_POINTER_ATTRIBUTE_IS_MANAGED,
-                                   CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE};
+    using of = driver_numbers;
+    const int names[] = {of::is_legacy_ipc, of::is_managed, of::device_ordinal, of::pool_handle};
     void* values[] = {&plain, &managed, &from.device, &from.pool};
     if (access_driver::get().attributes_of(static_cast<unsigned>(std::size(names)), names, values,
-                                           reinterpret_cast<CUdeviceptr>(p)) != CUDA_SUCCESS) {
+                                           reinterpret_cast<access_driver::address>(p)) != 0) {
         return {};
     }
     from.managed = managed != 0;
@@ -66,8 +84,8 @@ struct memory_origin {
 /// is one question for memory of cudaMalloc, one more a device for that of a pool, and one a device for each piece of a
 /// range that was mapped piece by piece.
 /// @param reaches `reaches(from, to)`: kernels on `from` have peer access to `to`
-template <class Reaches>
-[[nodiscard]] bool all_may_use(const void* p, std::size_t bytes, std::span<const int> devices, const Reaches& reaches) {
+[[nodiscard]] BLINK_SELDOM inline bool all_may_use(const void* p, std::size_t bytes, std::span<const int> devices,
+                                                   const std::function<bool(int, int)>& reaches) {
     const access_driver& driver = access_driver::get();
     if (!driver.complete()) { return false; }
     const memory_origin from = origin_of(p);
@@ -77,28 +95,28 @@ template <class Reaches>
     }
     const auto all = [&](const auto& may_use) {
         return std::ranges::all_of(devices, [&](int d) {
-            CUmemLocation at{};
-            at.type = CU_MEM_LOCATION_TYPE_DEVICE;
+            cudaMemLocation at{};
+            at.type = cudaMemLocationTypeDevice;
             at.id = d;
             return may_use(at);
         });
     };
     if (from.pool != nullptr) {
-        return all([&](CUmemLocation& at) {
-            CUmemAccess_flags rights = CU_MEM_ACCESS_FLAGS_PROT_NONE;
-            return driver.access_to_pool(&rights, from.pool, &at) == CUDA_SUCCESS &&
-                   rights == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+        return all([&](cudaMemLocation& at) {
+            cudaMemAccessFlags rights = cudaMemAccessFlagsProtNone;
+            const cudaError_t told = cudaMemPoolGetAccess(&rights, from.pool, &at);
+            if (told != cudaSuccess) { (void)cudaGetLastError(); } // or the next launch would report it
+            return told == cudaSuccess && rights == cudaMemAccessFlagsProtReadWrite;
         });
     }
-    const auto begin = reinterpret_cast<CUdeviceptr>(p);
-    for (CUdeviceptr at = begin; at < begin + bytes;) {
-        CUdeviceptr first = 0;
+    const auto begin = reinterpret_cast<access_driver::address>(p);
+    for (access_driver::address at = begin; at < begin + bytes;) {
+        access_driver::address first = 0;
         std::size_t size = 0;
-        if (driver.range_of(&first, &size, at) != CUDA_SUCCESS || first > at || first + size <= at) { return false; }
-        if (!all([&](const CUmemLocation& place) {
+        if (driver.range_of(&first, &size, at) != 0 || first > at || first + size <= at) { return false; }
+        if (!all([&](const cudaMemLocation& place) {
                 unsigned long long rights = 0;
-                return driver.access_to(&rights, &place, first) == CUDA_SUCCESS &&
-                       rights == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+                return driver.access_to(&rights, &place, first) == 0 && rights == driver_numbers::read_write;
             })) {
             return false;
         }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/communicator/cuda_resources.cuh>
+#include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/launch.cuh>
@@ -26,7 +27,7 @@ class relay_room {
     /// @param group the ranks' side; outlives the room
     /// @param device_of_stop CUDA device of every stop
     /// @throw plan_error for more participants than a kernel carries; cuda_error where the driver refuses
-    relay_room(group_resources& group, relayed_schedule relayed, std::span<const int> device_of_stop)
+    BLINK_SELDOM relay_room(group_resources& group, relayed_schedule relayed, std::span<const int> device_of_stop)
         : relayed_(std::move(relayed)), memory_(group.memory()) {
         const int participants = relayed_.participants.ranks;
         if (participants > max_ranks) {
@@ -77,7 +78,7 @@ class relay_room {
 
     /// Devices with all participants, for one call. GPUs that only forward begin behind what rank 0's stream holds, and
     /// `leave` lets it wait for them: so they are part of a capture, and of what the group waits for.
-    [[nodiscard]] std::vector<device_ranks> enter(std::span<const device_ranks> ranks) const {
+    [[nodiscard]] BLINK_SELDOM std::vector<device_ranks> enter(std::span<const device_ranks> ranks) const {
         std::vector<device_ranks> places(ranks.begin(), ranks.end());
         for (const forwarder& f : beside_) { places.push_back({f.device, f.stream, {}}); }
         for (int v = relayed_.ranks; v < relayed_.participants.ranks; ++v) {
@@ -93,7 +94,7 @@ class relay_room {
 
     /// Behind the launch of the call.
     /// @param first device of rank 0
-    void leave(const device_ranks& first) const {
+    BLINK_SELDOM void leave(const device_ranks& first) const {
         for (const forwarder& f : beside_) {
             record(f.done, f.stream);
             wait(first.device, first.stream, f.done);

@@ -4,6 +4,7 @@
 /// When the link's part and the host's part of calls by copies were done, for the shares that are learnt from it.
 #pragma once
 
+#include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/host_shares.hpp>
@@ -12,7 +13,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -37,20 +38,22 @@ class copy_marks {
     copy_marks() = default;
     copy_marks(const copy_marks&) = delete;
     copy_marks& operator=(const copy_marks&) = delete;
-    ~copy_marks() {
+    BLINK_SELDOM ~copy_marks() {
         for (const mark& m : marks_) { (void)cudaEventDestroy(m.event); }
     }
 
     /// The call begins here on this rank.
     /// @param stream on the current device
-    void begin_on(int rank, cudaStream_t stream) { marks_.push_back({rank, part::beginning, recorded(stream)}); }
+    BLINK_SELDOM void begin_on(int rank, cudaStream_t stream) {
+        marks_.push_back({rank, part::beginning, recorded(stream)});
+    }
     /// What went over the host, or over the link, has come to an end on this stream.
-    void end_on(int rank, bool over_host, cudaStream_t stream) {
+    BLINK_SELDOM void end_on(int rank, bool over_host, cudaStream_t stream) {
         marks_.push_back({rank, over_host ? part::host : part::link, recorded(stream)});
     }
 
     /// Whether all of it is done; waits for nothing.
-    [[nodiscard]] bool done() const {
+    [[nodiscard]] BLINK_SELDOM bool done() const {
         return std::ranges::all_of(marks_, [](const mark& m) {
             const cudaError_t status = cudaEventQuery(m.event);
             if (status == cudaErrorNotReady) { (void)cudaGetLastError(); } // or the next launch would report it
@@ -60,7 +63,7 @@ class copy_marks {
 
     /// Seconds until the link's part and the host's part were done, on the GPU where that was last; below 0 where the
     /// driver does not tell.
-    [[nodiscard]] std::pair<double, double> seconds() const {
+    [[nodiscard]] BLINK_SELDOM std::pair<double, double> seconds() const {
         double link = 0;
         double host = 0;
         for (const mark& m : marks_) {
@@ -86,7 +89,7 @@ class copy_marks {
         cudaEvent_t event;
     };
 
-    static cudaEvent_t recorded(cudaStream_t stream) {
+    BLINK_SELDOM static cudaEvent_t recorded(cudaStream_t stream) {
         cudaEvent_t e = nullptr;
         check(cudaEventCreate(&e), "cudaEventCreate");
         if (const cudaError_t status = cudaEventRecord(e, stream); status != cudaSuccess) {
@@ -109,7 +112,8 @@ class share_timer {
 
     /// Puts the share of the next call, which is not captured, into its shape, where it has one.
     /// @return the marks that the call should set, which `begun` gets then; null for most calls
-    [[nodiscard]] std::unique_ptr<copy_marks> choose(const shared_call& call, double most, copy_shape& shape) {
+    [[nodiscard]] BLINK_SELDOM std::unique_ptr<copy_marks> choose(const shared_call& call, double most,
+                                                                  copy_shape& shape) {
         if (!learns_ || shape.host_share == 0) { return nullptr; }
         shape.may_share = true;
         tell();
@@ -119,14 +123,14 @@ class share_timer {
     }
 
     /// The call was enqueued and has set its marks.
-    void begun(const shared_call& call, std::unique_ptr<copy_marks> marks) {
+    BLINK_SELDOM void begun(const shared_call& call, std::unique_ptr<copy_marks> marks) {
         if (marks == nullptr) { return; }
         pending_.emplace_back(call, std::move(marks));
         shares_.begun(call);
     }
 
     /// Learns from the calls that have ended.
-    void tell() {
+    BLINK_SELDOM void tell() {
         if (pending_.empty()) { return; }
         const capture_pause pause;
         while (!pending_.empty() && pending_.front().second->done()) {
@@ -140,7 +144,7 @@ class share_timer {
   private:
     bool learns_;
     host_shares shares_;
-    std::deque<std::pair<shared_call, std::unique_ptr<copy_marks>>> pending_;
+    std::list<std::pair<shared_call, std::unique_ptr<copy_marks>>> pending_;
 };
 
 } // namespace blink::cuda

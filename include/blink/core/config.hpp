@@ -24,6 +24,13 @@
 #define BLINK_RARE
 #endif
 
+/// Of host functions that run rarely, or before something much longer: compiled for size, which takes less time.
+#if defined(__GNUC__)
+#define BLINK_SELDOM __attribute__((cold))
+#else
+#define BLINK_SELDOM
+#endif
+
 /// In kernels: the compiler may assume nothing about `x` from here on, so a product is rounded and not fused into a
 /// sum.
 /// @param constraint of the register that holds it: "+f", "+d" or "+r"
