@@ -4,6 +4,7 @@
 /// Definitions of the transfer of open files.
 #pragma once
 
+#include <blink/communicator/connection_impl.hpp>
 #include <blink/communicator/descriptor_passing.hpp>
 #include <blink/communicator/rendezvous_file.hpp>
 #include <blink/core/error.hpp>
