@@ -206,8 +206,8 @@ TEST_CASE("rights to memory are asked each time" * doctest::skip(!two_gpus())) {
     const std::vector<int> all = devices_of(group);
     const int own[] = {0};
     const std::size_t bytes = 5 << 20;
-    const auto open = [](int /*from*/, int /*to*/) { return true; };
-    const auto closed = [](int /*from*/, int /*to*/) { return false; };
+    const blink::cuda::peer_reach open{[](const void* /*of*/, int /*from*/, int /*to*/) { return true; }, nullptr};
+    const blink::cuda::peer_reach closed{[](const void* /*of*/, int /*from*/, int /*to*/) { return false; }, nullptr};
     const any_buffer plain(origin::plain, 0, bytes, all);
     CHECK(all_may_use(plain.data<void>(), bytes, all, open));
     CHECK(!all_may_use(plain.data<void>(), bytes, all, closed));

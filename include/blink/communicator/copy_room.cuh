@@ -16,7 +16,6 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -59,6 +58,13 @@ struct copy_job {
     const void* with; ///< what `combine` needs
 };
 
+/// `launch(what, n)` enqueues the collective over trees for the first n elements, of each shard where it has some, on
+/// the streams of the ranks.
+struct kernel_launcher {
+    void (*launch)(const void* what, std::size_t elements);
+    const void* what;
+};
+
 /// Made on first use, and grows with the calls: slots of up to 80 MiB a rank, 144 for an AllReduce of two ranks in
 /// place, and 64 MiB on the host where no larger chunks are asked for. What a graph may still use is kept to the end.
 class copy_room {
@@ -86,8 +92,8 @@ class copy_room {
     /// @param kernels enqueues what no step carries, on the streams of the ranks
     /// @param marks null, or set at the beginning and behind each part of the call
     /// @throw cuda_error where the driver refuses, and what `kernels` throws
-    BLINK_SELDOM void run(const copy_program& program, const copy_job& job,
-                          const std::function<void(std::size_t)>& kernels, copy_marks* marks = nullptr) {
+    BLINK_SELDOM void run(const copy_program& program, const copy_job& job, const kernel_launcher& kernels = {},
+                          copy_marks* marks = nullptr) {
         reserve(program.slot_elements * job.element_bytes, program.host_elements * job.element_bytes);
         const std::vector<cudaEvent_t> events = events_for(program);
         const auto entry = static_cast<std::size_t>(program.ranks);
@@ -95,7 +101,7 @@ class copy_room {
         if (marks != nullptr) { mark_beginning(*marks, events); }
         // Behind the marks of all ranks, ahead of the steps and of the waits for them: both begin together.
         if (program.by_kernels > 0) {
-            kernels(program.by_kernels);
+            kernels.launch(kernels.what, program.by_kernels);
             for (int r = 0; marks != nullptr && r < program.ranks; ++r) {
                 mark_end(*marks, queue_of(r, copy_queue::own));
             }

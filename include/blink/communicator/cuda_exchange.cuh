@@ -66,8 +66,7 @@ void enqueue_copies(const exchange& e, std::unique_ptr<copy_room>& room, std::sp
                            out[static_cast<std::size_t>(t.to)] + t.out_offset);
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(resources); }
-    room->run(program_of(e, sizeof(T), in_place, chunk_bytes, resources.memory().tuned), job_of<T>(in, out),
-              [](std::size_t) {});
+    room->run(program_of(e, sizeof(T), in_place, chunk_bytes, resources.memory().tuned), job_of<T>(in, out));
 }
 
 /// Elements of rank `r`'s input or output that an exchange touches, from the buffer's beginning on.

@@ -242,7 +242,8 @@ class cuda_group {
 
     /// Whether kernels of all ranks may use the inputs of all of them.
     template <class T>
-    [[nodiscard]] bool inputs_seen(collective kind, int root, std::span<const T* const> in, std::size_t count) const {
+    [[nodiscard]] BLINK_SELDOM bool inputs_seen(collective kind, int root, std::span<const T* const> in,
+                                                std::size_t count) const {
         std::vector<cuda::memory_range> read;
         for (int r = 0; r < size(); ++r) {
             if (!reads_input(kind, root, r)) { continue; }
@@ -254,8 +255,8 @@ class cuda_group {
     /// Whether kernels of all ranks, and of the stops where there is a `room`, may store into the outputs that others
     /// store into. Where they may not, results come through slots, as in a staged group.
     template <class T>
-    [[nodiscard]] bool outputs_seen(collective kind, int root, std::span<T* const> out, std::size_t count,
-                                    const cuda::relay_room* room = nullptr) const {
+    [[nodiscard]] BLINK_SELDOM bool outputs_seen(collective kind, int root, std::span<T* const> out, std::size_t count,
+                                                 const cuda::relay_room* room = nullptr) const {
         std::vector<cuda::memory_range> written;
         for (int r = 0; r < size() && hands_on(kind); ++r) {
             if (!writes_output(kind, root, r)) { continue; }
@@ -271,18 +272,22 @@ class cuda_group {
         if (std::ranges::count(devices, devices.front()) == std::ssize(devices) || resources_->memory().staged) {
             return true;
         }
-        const auto reaches = [this](int from, int to) { return resources_->reaches(from, to); };
-        return std::ranges::all_of(memory, [&](const cuda::memory_range& m) {
-            return m.bytes == 0 || cuda::all_may_use(m.begin, m.bytes, devices, reaches);
-        });
+        const cuda::peer_reach reaches{[](const void* of, int from, int to) {
+                                           return static_cast<const cuda::group_resources*>(of)->reaches(from, to);
+                                       },
+                                       resources_.get()};
+        for (const cuda::memory_range& m : memory) {
+            if (m.bytes > 0 && !cuda::all_may_use(m.begin, m.bytes, devices, reaches)) { return false; }
+        }
+        return true;
     }
 
     /// Enqueues the kernels of the ranks, and of the stops where there is a `room`.
     /// @param seen false: results come through slots, see `outputs_seen`
     template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
-    void launch_over(const schedule& s, const Form& form, cuda::relay_room* room, std::span<const T* const> in,
-                     std::span<T* const> out, std::size_t count, const Op& op, std::size_t chunk_bytes,
-                     const Machine& on = {}, bool seen = true) {
+    BLINK_SELDOM void launch_over(const schedule& s, const Form& form, cuda::relay_room* room,
+                                  std::span<const T* const> in, std::span<T* const> out, std::size_t count,
+                                  const Op& op, std::size_t chunk_bytes, const Machine& on = {}, bool seen = true) {
         std::vector<cuda::device_ranks> places;
         if (room != nullptr) { places = room->enter(resources_->devices()); }
         cuda::launch<T>(s, form, in, out, count, op,

@@ -124,9 +124,9 @@ struct cut_copies {
 /// @param kernels `kernels(n)` enqueues the collective over trees for the first n elements, of each shard where it has
 ///        some
 template <class T, class Op, class Kernels>
-void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_resources& group, collective kind,
-                   int root, std::span<const T* const> in, std::span<T* const> out, std::size_t count, const Op& op,
-                   std::size_t chunk_bytes, const Kernels& kernels) {
+BLINK_SELDOM void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_resources& group,
+                                collective kind, int root, std::span<const T* const> in, std::span<T* const> out,
+                                std::size_t count, const Op& op, std::size_t chunk_bytes, const Kernels& kernels) {
     const auto ranks = static_cast<int>(in.size());
     shared_call which{kind, is_rooted(kind) ? root : 0, 0, 0};
     for (std::size_t r = 0; r < in.size(); ++r) {
@@ -144,7 +144,9 @@ void launch_copies(std::unique_ptr<copy_room>& room, share_timer& shares, group_
         job.with = &with;
     }
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
-    room->run(call.program, job, kernels, call.marks.get());
+    const kernel_launcher launcher{
+        [](const void* what, std::size_t elements) { (*static_cast<const Kernels*>(what))(elements); }, &kernels};
+    room->run(call.program, job, launcher, call.marks.get());
     shares.begun(call.which, std::move(call.marks));
     for (const device_ranks& d : group.devices()) { d.goes_on(); }
 }

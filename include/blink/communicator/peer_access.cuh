@@ -9,9 +9,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
 #include <cstddef>
-#include <functional>
 #include <iterator>
 #include <span>
 
@@ -79,48 +77,58 @@ struct memory_origin {
     return from;
 }
 
+[[nodiscard]] BLINK_SELDOM inline bool may_use_pool(cudaMemPool_t pool, cudaMemLocation& at) noexcept {
+    cudaMemAccessFlags rights = cudaMemAccessFlagsProtNone;
+    const cudaError_t told = cudaMemPoolGetAccess(&rights, pool, &at);
+    if (told != cudaSuccess) { (void)cudaGetLastError(); } // or the next launch would report it
+    return told == cudaSuccess && rights == cudaMemAccessFlagsProtReadWrite;
+}
+
+/// Of a range that was mapped piece by piece.
+[[nodiscard]] BLINK_SELDOM inline bool may_use_pieces(const void* p, std::size_t bytes,
+                                                      const cudaMemLocation& at) noexcept {
+    const access_driver& driver = access_driver::get();
+    const auto begin = reinterpret_cast<access_driver::address>(p);
+    for (access_driver::address next = begin; next < begin + bytes;) {
+        access_driver::address first = 0;
+        std::size_t size = 0;
+        unsigned long long rights = 0;
+        if (driver.range_of(&first, &size, next) != 0 || first > next || first + size <= next ||
+            driver.access_to(&rights, &at, first) != 0 || rights != driver_numbers::read_write) {
+            return false;
+        }
+        next = first + size;
+    }
+    return true;
+}
+
+/// Who has peer access: `ask(of, from, to)`, whether kernels on `from` have it to `to`.
+struct peer_reach {
+    bool (*ask)(const void* of, int from, int to);
+    const void* of;
+};
+
 /// Whether kernels on every one of `devices` may load and store all `bytes` at `p`; false also where the driver does
 /// not say. Rights to memory of pools and to what is mapped by hand are the user's, and change: so nothing is kept. It
 /// is one question for memory of cudaMalloc, one more a device for that of a pool, and one a device for each piece of a
 /// range that was mapped piece by piece.
-/// @param reaches `reaches(from, to)`: kernels on `from` have peer access to `to`
 [[nodiscard]] BLINK_SELDOM inline bool all_may_use(const void* p, std::size_t bytes, std::span<const int> devices,
-                                                   const std::function<bool(int, int)>& reaches) {
+                                                   const peer_reach& reaches) {
     const access_driver& driver = access_driver::get();
     if (!driver.complete()) { return false; }
     const memory_origin from = origin_of(p);
     if (from.managed) { return true; }
     if (from.plain) {
-        return std::ranges::all_of(devices, [&](int d) { return d == from.device || reaches(d, from.device); });
-    }
-    const auto all = [&](const auto& may_use) {
-        return std::ranges::all_of(devices, [&](int d) {
-            cudaMemLocation at{};
-            at.type = cudaMemLocationTypeDevice;
-            at.id = d;
-            return may_use(at);
-        });
-    };
-    if (from.pool != nullptr) {
-        return all([&](cudaMemLocation& at) {
-            cudaMemAccessFlags rights = cudaMemAccessFlagsProtNone;
-            const cudaError_t told = cudaMemPoolGetAccess(&rights, from.pool, &at);
-            if (told != cudaSuccess) { (void)cudaGetLastError(); } // or the next launch would report it
-            return told == cudaSuccess && rights == cudaMemAccessFlagsProtReadWrite;
-        });
-    }
-    const auto begin = reinterpret_cast<access_driver::address>(p);
-    for (access_driver::address at = begin; at < begin + bytes;) {
-        access_driver::address first = 0;
-        std::size_t size = 0;
-        if (driver.range_of(&first, &size, at) != 0 || first > at || first + size <= at) { return false; }
-        if (!all([&](const cudaMemLocation& place) {
-                unsigned long long rights = 0;
-                return driver.access_to(&rights, &place, first) == 0 && rights == driver_numbers::read_write;
-            })) {
-            return false;
+        for (const int d : devices) {
+            if (d != from.device && !reaches.ask(reaches.of, d, from.device)) { return false; }
         }
-        at = first + size;
+        return true;
+    }
+    for (const int d : devices) {
+        cudaMemLocation at{};
+        at.type = cudaMemLocationTypeDevice;
+        at.id = d;
+        if (!(from.pool != nullptr ? may_use_pool(from.pool, at) : may_use_pieces(p, bytes, at))) { return false; }
     }
     return bytes > 0;
 }

@@ -54,11 +54,12 @@ class copy_marks {
 
     /// Whether all of it is done; waits for nothing.
     [[nodiscard]] BLINK_SELDOM bool done() const {
-        return std::ranges::all_of(marks_, [](const mark& m) {
+        for (const mark& m : marks_) {
             const cudaError_t status = cudaEventQuery(m.event);
             if (status == cudaErrorNotReady) { (void)cudaGetLastError(); } // or the next launch would report it
-            return status == cudaSuccess;
-        });
+            if (status != cudaSuccess) { return false; }
+        }
+        return true;
     }
 
     /// Seconds until the link's part and the host's part were done, on the GPU where that was last; below 0 where the
@@ -66,12 +67,14 @@ class copy_marks {
     [[nodiscard]] BLINK_SELDOM std::pair<double, double> seconds() const {
         double link = 0;
         double host = 0;
+        cudaEvent_t begun[max_ranks] = {};
         for (const mark& m : marks_) {
-            if (m.what == part::beginning) { continue; }
-            const auto begun = std::ranges::find_if(
-                marks_, [&m](const mark& b) { return b.what == part::beginning && b.rank == m.rank; });
+            if (m.what == part::beginning) {
+                begun[m.rank] = m.event;
+                continue;
+            }
             float ms = 0;
-            if (cudaEventElapsedTime(&ms, begun->event, m.event) != cudaSuccess) {
+            if (cudaEventElapsedTime(&ms, begun[m.rank], m.event) != cudaSuccess) {
                 (void)cudaGetLastError();
                 return {-1, -1};
             }

@@ -20,7 +20,7 @@ using blink::cuda::shared_call;
 namespace {
 
 constexpr std::size_t mib = std::size_t{1} << 20;
-constexpr int most_trials = host_shares::search.samples * (1 + host_shares::search.steps);
+constexpr int most_trials = host_shares::samples * (1 + host_shares::steps);
 
 /// Two ways whose rates only the clock knows; the link is slower by `disturbance` while the host's way is used.
 struct machine {
@@ -77,7 +77,9 @@ class program {
     }
 
     [[nodiscard]] bool settled(const shared_call& c) const {
-        return std::ranges::any_of(shares.all(), [&c](const auto& s) { return s.call == c && s.settled; });
+        return std::ranges::any_of(shares.all(), [&c](const auto& s) {
+            return s.call.kind == c.kind && s.call.crossing == c.crossing && s.call.in_place == c.in_place && s.settled;
+        });
     }
 
     /// Calls until it is settled.

@@ -7,12 +7,10 @@
 
 #include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
-#include <blink/schedule/adaptive_split.hpp>
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <vector>
 
 namespace blink::cuda {
@@ -24,8 +22,6 @@ struct shared_call {
     int root = 0;               ///< 0 without one; the ways of two GPUs to the host may differ
     std::size_t crossing = 0;   ///< bytes between the ranks, in each direction that is used
     std::uint64_t in_place = 0; ///< as of `plan_copies`
-
-    friend auto operator<=>(const shared_call&, const shared_call&) = default;
 };
 
 /// What is known of such calls.
@@ -44,8 +40,14 @@ struct learnt_share {
 /// each of which gives its times once. One thread at a time.
 class host_shares {
   public:
+    BLINK_INLINE host_shares();
+    BLINK_INLINE ~host_shares();
+    host_shares(const host_shares&) = delete;
+    host_shares& operator=(const host_shares&) = delete;
+
     static constexpr std::size_t most_calls = 64;
-    static constexpr adaptive_split_options search{.samples = 3, .tolerance = 0.02, .steps = 4, .least_gain = 0.01};
+    static constexpr int samples = 3; ///< of each share
+    static constexpr int steps = 4;   ///< shares tried
 
     struct choice {
         double share = 0;
@@ -67,17 +69,8 @@ class host_shares {
     [[nodiscard]] BLINK_INLINE std::vector<learnt_share> all() const;
 
   private:
-    struct entry {
-        adaptive_split split;
-        double tuned;
-        int under_way = 0;
-        double link_s = 0;
-        double host_s = 0;
-
-        [[nodiscard]] double share() const { return split.settled() ? split.share() : tuned; }
-    };
-
-    std::map<shared_call, entry> entries_;
+    struct known;
+    std::unique_ptr<known> known_; ///< apart, so that who includes this need not read what it is made of
 };
 
 } // namespace blink::cuda

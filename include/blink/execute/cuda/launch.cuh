@@ -5,6 +5,7 @@
 #pragma once
 
 #include <blink/core/collective.hpp>
+#include <blink/core/config.hpp>
 #include <blink/core/operators.hpp>
 #include <blink/core/tuning.hpp>
 #include <blink/execute/cuda/bulk_choice.hpp>
@@ -100,7 +101,7 @@ void start_in_bulk(const tree_call<T>& call, const schedule& s, dim3 grid, const
 /// asked, so that ranks need not agree on this; and all devices are asked before any kernel starts, since code may be
 /// loaded.
 template <class T, class Op>
-[[nodiscard]] std::vector<bool> hold_in_bulk(std::span<const device_ranks> devices, int blocks) {
+[[nodiscard]] BLINK_SELDOM std::vector<bool> hold_in_bulk(std::span<const device_ranks> devices, int blocks) {
     std::vector<bool> hold;
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
@@ -117,10 +118,10 @@ template <class T, class Op>
 /// @param shard_stride see `shape_limits`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
 template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine, bool Pulled = false>
-void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
-            std::size_t count, const Op& op, std::span<const device_ranks> devices, const group_memory& memory,
-            std::size_t chunk_bytes, const Machine& machine = {}, std::bool_constant<Pulled> /*pulled*/ = {},
-            std::size_t shard_stride = 0) {
+BLINK_SELDOM void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
+                         std::size_t count, const Op& op, std::span<const device_ranks> devices,
+                         const group_memory& memory, std::size_t chunk_bytes, const Machine& machine = {},
+                         std::bool_constant<Pulled> /*pulled*/ = {}, std::size_t shard_stride = 0) {
     check_operator(op, s.ranks);
     const auto kernel = tree_kernel<T, Op, Form, Machine, Pulled>;
     const auto participants = static_cast<int>(memory.flags.size());
