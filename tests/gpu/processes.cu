@@ -106,7 +106,8 @@ void graphs(const seat& s) {
         judge_all();
         for (int call = 0; call < 3; ++call) {
             enqueue(stream);
-            enqueue(comm.stream());
+            must_throw<blink::usage_error>([&] { sum.launch(stream, {.how = blink::protocol::pull}); }, "pull");
+            enqueue(comm.stream()); // behind the last call that did not fail
         }
         judge_all();
     }
