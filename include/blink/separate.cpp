@@ -22,6 +22,7 @@
 #include <blink/execute/cuda/device_schedule_impl.hpp>
 #include <blink/execute/cuda/fault_impl.hpp>
 #include <blink/execute/cuda/host_shares_impl.hpp>
+#include <blink/execute/cuda/rank_program_impl.hpp>
 #include <blink/execute/cuda/shape_impl.hpp>
 #include <blink/execute/host/chunk_queue_impl.hpp>
 #include <blink/execute/host/compile_impl.hpp>

@@ -40,7 +40,7 @@ struct copy_end {
 /// `count` elements from `from` to `to`. A step that combines runs on the rank of `to`: it combines the elements of
 /// `from`, which is that rank's own input, with those of all other ranks, which lie in its slots from `others` on,
 /// `row` elements apart in ascending order of rank, and stores the result to `to`. Where `in_result`, the only other
-/// rank's elements lie in `to` instead.
+/// rank's elements lie in `to` instead. Where `kept`, the result also replaces them in the slot.
 struct copy_step {
     int queue = 0;
     bool combines = false;
@@ -49,6 +49,7 @@ struct copy_step {
     std::size_t others = 0;
     std::size_t row = 0;
     bool in_result = false;
+    bool kept = false;
 };
 
 /// Queues that a rank has: its own stream and some of the library's on the same GPU.
@@ -75,8 +76,10 @@ struct copy_shape {
     std::size_t apart_chunk = 0; ///< in an AllReduce between two ranks, of a piece that waits in the output; 0: `chunk`
     int link_slots = 2;          ///< likewise, pieces over the link that a rank in place has room for
     std::size_t granule = 1;     ///< pieces begin at multiples of so many elements
-    bool may_share = false;      ///< calls of two ranks like this one may have a share over the host even if this one
-                                 ///< has none: there is memory for it, and kernels carry a Reduce or ReduceScatter
+    bool staged = false;    ///< of a reduction: no rank touches buffers of another one, only its slots; an AllReduce
+                            ///< so is for two ranks
+    bool may_share = false; ///< calls of two ranks like this one may have a share over the host even if this one
+                            ///< has none: there is memory for it, and kernels carry a Reduce or ReduceScatter
 };
 
 /// The steps of a call, in an order in which they may be enqueued: each only waits for earlier ones.
@@ -87,6 +90,7 @@ struct copy_plan {
     std::size_t slot_elements = 0;       ///< of each rank
     std::size_t host_elements = 0;
     std::size_t by_kernels = 0; ///< elements at the beginning of each shard, or of all, that no step carries
+    bool staged = false;        ///< see `copy_shape`
 };
 
 /// Plans a collective among ranks that all reach each other. Host memory is used between two ranks alone.
