@@ -12,6 +12,7 @@
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/copy_flags.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/stream.hpp>
 #include <blink/topology/topology.hpp>
@@ -42,6 +43,20 @@ struct process_layout {
     static_assert(streams % alignof(stream_flags) == 0 && slots % 128 == 0);
 
     [[nodiscard]] static constexpr std::size_t bytes(int ranks) { return rings + stream_memory(ranks); }
+
+    /// What calls by copy engines need lies behind that: flags, and slots for two pieces of 64 MiB over the link and
+    /// four of 4 MiB over the host.
+    static constexpr std::size_t copy_slot_bytes = std::size_t{144} << 20;
+    [[nodiscard]] static constexpr std::size_t copies(int ranks) { return (bytes(ranks) + 511) / 512 * 512; }
+    static constexpr std::size_t copy_flag_bytes = (sizeof(copy_flags) + 511) / 512 * 512;
+    static constexpr std::size_t copy_bytes = copy_flag_bytes + copy_slot_bytes;
+};
+
+/// Memory of one rank through which calls by copies pass.
+struct process_copy_memory {
+    copy_flags* flags;
+    std::byte* slots;
+    std::size_t bytes; ///< of the slots; 0: these ranks make no such calls
 };
 
 /// One rank's side of a communicator. To be made, and destroyed, by all ranks at about the same time.
@@ -79,6 +94,8 @@ class process_resources {
         return direct ? direct_memory_ : memory_;
     }
     [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
+    /// The same bytes on every rank.
+    [[nodiscard]] const process_copy_memory& copies(int rank) const { return copies_[static_cast<std::size_t>(rank)]; }
 
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.
     [[nodiscard]] bool reaches(int from, int to) const {
@@ -127,6 +144,7 @@ class process_resources {
             exchange([&] { return rank() == 0 ? machine_json(cards, choices) : std::string(); });
         machine_ = std::make_unique<topology>(machine_from(machines[0]));
         memory_.tuned = choices.tuned;
+        may_copy_ = size() == 2 && most_on_one_gpu(cards) == 1;
     }
 
     [[nodiscard]] process_card own_card(const process_options& choices) {
@@ -164,7 +182,8 @@ class process_resources {
             words_ = std::make_unique<fault_words>();
             pool_ = std::make_unique<device_pool>();
             const device_scope current(here_.device);
-            own = static_cast<std::byte*>(pool_->allocate(here_.device, process_layout::bytes(size())));
+            const std::size_t bytes = process_layout::copies(size()) + (may_copy_ ? process_layout::copy_bytes : 0);
+            own = static_cast<std::byte*>(pool_->allocate(here_.device, bytes));
             check(cudaMemset(own + process_layout::rings, filler_byte, stream_memory(size())), "cudaMemset");
             here_.stream = pool_->make_stream(here_.device);
             check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
@@ -189,9 +208,15 @@ class process_resources {
                     memory_.streams.push_back(part<stream_flags>(base, process_layout::streams));
                     memory_.slots.push_back(part<std::byte>(base, process_layout::slots));
                     memory_.rings.push_back(part<std::byte>(base, process_layout::rings));
+                    const std::size_t at = process_layout::copies(size());
+                    copies_.push_back(
+                        {part<copy_flags>(base, at), part<std::byte>(base, at + process_layout::copy_flag_bytes), 0});
                 }
                 return reached;
             });
+            if (may_copy_ && all_reach_all()) {
+                for (process_copy_memory& c : copies_) { c.bytes = process_layout::copy_slot_bytes; }
+            }
         } catch (...) {
             if (!close_all()) { pool_->keep_memory(); }
             throw;
@@ -249,6 +274,8 @@ class process_resources {
     group_memory direct_memory_;
     std::vector<void*> opened_; ///< by rank; null for this one
     std::vector<std::string> reach_;
+    std::vector<process_copy_memory> copies_; ///< by rank
+    bool may_copy_ = false;                   ///< two ranks on GPUs of their own
     bool checks_calls_;
 };
 

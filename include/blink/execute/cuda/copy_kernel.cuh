@@ -17,11 +17,13 @@
 
 namespace blink::cuda {
 
-/// Contributions of up to `max_ranks` ranks and where their total goes, which may be one of them.
+/// Contributions of up to `max_ranks` ranks and where their total goes: to one place or two, which may be where
+/// contributions are.
 template <class T>
 struct combine_call {
     const T* from[max_ranks];
-    T* to;
+    T* to[2];
+    int targets;
     std::uint32_t count;
     int ranks;
     bool wide; ///< all pointers are 16-byte aligned
@@ -43,8 +45,8 @@ __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block
     io.contributor = no_contributor;
     io.sources = call.from + 1;
     io.children = call.ranks - 1;
-    io.slot = call.to;
-    io.targets = 1;
+    io.outputs = call.to;
+    io.targets = call.targets;
     constexpr int width = full_width<T>;
     std::uint32_t done = 0;
     if constexpr (width > 1) {
@@ -56,12 +58,25 @@ __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block
     combine_range<1, 1>(group, done, call.count, io, op, call.ranks);
 }
 
-/// Enqueues it on the current device: the contributions `from` all ranks, combined `to`.
+/// Loads its code on the current device, which may have to wait for kernels that run.
+template <class T, class Op>
+void load_combine() {
+    cudaFuncAttributes ignored{};
+    check(cudaFuncGetAttributes(&ignored, combine_kernel<T, Op>), "cudaFuncGetAttributes");
+}
+
+/// Enqueues it on the current device: the contributions `from` all ranks, combined `to`, and `also` there.
+/// @param also null: nowhere else
 /// @param most_blocks 0: as many as make the GPU's memory busy
 template <class T, class Op>
-void launch_combine(const void* const* from, int ranks, T* to, std::size_t count, const Op& op, int most_blocks,
-                    cudaStream_t stream) {
-    combine_call<T> call{{}, to, static_cast<std::uint32_t>(count), ranks, aligned(to)};
+void launch_combine(const void* const* from, int ranks, T* to, T* also, std::size_t count, const Op& op,
+                    int most_blocks, cudaStream_t stream) {
+    combine_call<T> call{{},
+                         {to, also},
+                         also != nullptr ? 2 : 1,
+                         static_cast<std::uint32_t>(count),
+                         ranks,
+                         aligned(to) && aligned(also)};
     for (int r = 0; r < ranks; ++r) {
         call.from[r] = static_cast<const T*>(from[r]);
         call.wide = call.wide && aligned(from[r]);

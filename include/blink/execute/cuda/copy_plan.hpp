@@ -57,10 +57,10 @@ enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, from
 inline constexpr int copy_queues = 6;
 
 /// Queue `q` of `rank` has the number `rank * copy_queues + q`.
-[[nodiscard]] constexpr int queue_of(int rank, copy_queue q) noexcept {
+[[nodiscard]] BLINK_HOST_DEVICE constexpr int queue_of(int rank, copy_queue q) noexcept {
     return rank * copy_queues + static_cast<int>(q);
 }
-[[nodiscard]] constexpr int rank_of_queue(int queue) noexcept { return queue / copy_queues; }
+[[nodiscard]] BLINK_HOST_DEVICE constexpr int rank_of_queue(int queue) noexcept { return queue / copy_queues; }
 /// Whether it carries what goes over the host; the others what goes over the link.
 [[nodiscard]] constexpr bool is_over_host(int queue) noexcept {
     return queue % copy_queues >= static_cast<int>(copy_queue::to_host);

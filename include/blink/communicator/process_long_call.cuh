@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// Whether a call between processes goes by copy engines, and the launch of this rank's part if it does.
+#pragma once
+
+#include <blink/communicator/copy_job.cuh>
+#include <blink/communicator/process_copies.cuh>
+#include <blink/communicator/process_resources.cuh>
+#include <blink/core/collective.hpp>
+#include <blink/core/config.hpp>
+#include <blink/core/error.hpp>
+#include <blink/core/protocol.hpp>
+#include <blink/core/reduction.hpp>
+#include <blink/core/tuning.hpp>
+#include <blink/execute/cuda/copy_choice.hpp>
+#include <blink/execute/cuda/copy_kernel.cuh>
+#include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/execute/cuda/copy_program.hpp>
+#include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/cuda/rank_program.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace blink::cuda {
+
+/// A call between processes, as all ranks know it.
+struct process_call {
+    collective kind = collective::allreduce;
+    int root = 0;
+    std::size_t count = 0;
+    std::size_t element_bytes = 0;
+    protocol how = protocol::automatic;
+    std::size_t chunk_bytes = 0; ///< 0: as suits the call
+    bool combines = false;       ///< its operator is one that kernels of one rank apply
+    bool direct = false;         ///< ranks may store into each other's outputs
+    bool pays = false;           ///< straight ways over NVLink
+};
+
+/// This rank's part of a call by copies; none where it does not go so. Depends on nothing but what all ranks know: not
+/// on whether a rank captures the call, nor on where its buffers are.
+/// @throw usage_error where copies were asked for and cannot carry it
+[[nodiscard]] BLINK_SELDOM inline std::optional<rank_program> part_by_copies(const process_resources& resources,
+                                                                             const process_call& call) {
+    const int ranks = resources.size();
+    const copy_call asked = copy_call_of(call.kind, ranks, call.count, call.element_bytes);
+    if (!takes_copies(call.how, asked, resources.memory().tuned, [] { return false; })) { return {}; }
+    const bool by_name = call.how == protocol::copies;
+    if (!by_name && asked.combines && !is_all_reduce(asked)) { return {}; } // pays with a share over the host alone
+    const bool fits = reduces(call.kind) ? call.combines : call.direct;
+    if (resources.copies(resources.rank()).bytes > 0 && fits && (by_name || call.pays)) {
+        tuning tuned = resources.memory().tuned;
+        tuned.host_share = tuned.host_share_both = tuned.host_share_all_reduce = 0; // the host is not used
+        copy_shape shape = shape_copies(asked, call.element_bytes, call.chunk_bytes, tuned);
+        shape.staged = reduces(call.kind);
+        // Whether a rank's buffers are one is its own affair: staged, such plans serve all buffers, and others copy.
+        copy_plan plan = plan_copies(call.kind, ranks, call.root, call.count, shape.staged ? 3 : 0, shape);
+        if (plan.slot_elements <= resources.copies(resources.rank()).bytes / call.element_bytes) {
+            return part_of(make_program(std::move(plan)), resources.rank());
+        }
+    }
+    if (by_name) {
+        throw usage_error("protocol copies cannot carry this " + std::string(to_string(call.kind)) +
+                          " between processes: it takes two ranks on GPUs of their own that reach each other, for "
+                          "what is not reduced an output that is registered and shared, no operator that prepares "
+                          "inputs, and chunks that find room");
+    }
+    return {};
+}
+
+/// Enqueues this rank's part of a call by copies; false where it does not go so.
+/// @param copies made where there are none yet
+/// @param in, out by rank: this rank's own, and the outputs of all where `call.direct`
+/// @param here this rank, on the stream of the call
+template <class T, class Op>
+BLINK_SELDOM bool launch_by_copies(std::unique_ptr<process_copies>& copies, const process_resources& resources,
+                                   const process_call& call, std::span<const T* const> in, std::span<T* const> out,
+                                   const Op& op, const device_ranks& here) {
+    const std::optional<rank_program> part = part_by_copies(resources, call);
+    if (!part) { return false; }
+    copy_job job = job_of<T>(in, out);
+    const int blocks = resources.memory().blocks;
+    const combine_with<Op> with{op, resources.size(),
+                                blocks > 0 ? std::min(blocks, blocks_beside_copies) : blocks_beside_copies};
+    let_combine<T>(job, with);
+    if constexpr (combines_copies<Op, T>) { load_combine<T, Op>(); }
+    if (copies == nullptr) { copies = std::make_unique<process_copies>(resources); }
+    copies->run(*part, job, here.stream);
+    here.goes_on();
+    return true;
+}
+
+} // namespace blink::cuda
