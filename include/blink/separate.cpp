@@ -15,6 +15,7 @@
 #include <blink/communicator/placement_impl.hpp>
 #include <blink/communicator/process_card_impl.hpp>
 #include <blink/communicator/rendezvous_impl.hpp>
+#include <blink/communicator/shared_memory_impl.hpp>
 #include <blink/core/buffers_impl.hpp>
 #include <blink/execute/cuda/copy_choice_impl.hpp>
 #include <blink/execute/cuda/copy_plan_impl.hpp>

@@ -26,6 +26,10 @@ namespace blink::cuda {
 template <class Op, class T>
 inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !preparing_operator<Op, T>;
 
+/// Blocks that combine what came over the host, beside the kernels of the trees: more than PCIe brings, and few enough
+/// that they find room at once.
+inline constexpr int blocks_beside_kernels = 32;
+
 /// Blocks that combine what came over the link in an AllReduce between two ranks: faster than copies bring it, and so
 /// few that these are hardly slower for their memory traffic.
 inline constexpr int blocks_beside_copies = 64;

@@ -52,10 +52,6 @@ struct copy_ways {
     return possible;
 }
 
-/// Blocks that combine what came over the host, beside the kernels of the trees: more than PCIe brings, and few enough
-/// that they find room at once.
-inline constexpr int blocks_beside_kernels = 32;
-
 /// A collective by copies, cut.
 struct cut_copies {
     shared_call which;

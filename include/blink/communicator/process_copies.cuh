@@ -49,12 +49,16 @@ class process_copies {
 
     /// Enqueues this rank's part on its device, which is the current one.
     /// @param stream of the call
-    /// @throw cuda_error where the driver refuses
-    BLINK_SELDOM void run(const rank_program& part, const copy_job& job, cudaStream_t stream) {
+    /// @param kernels enqueues what no step carries, on that stream
+    /// @throw cuda_error where the driver refuses, and what `kernels` throws
+    BLINK_SELDOM void run(const rank_program& part, const copy_job& job, cudaStream_t stream,
+                          const kernel_launcher& kernels) {
         prepare(part);
         const group_memory& memory = resources_.memory();
         const patience limits{memory.faults, memory.abort, memory.timeout_ns};
-        for (const rank_action& a : part.actions) {
+        for (std::size_t i = 0; i < part.actions.size(); ++i) {
+            if (i == part.entry && part.by_kernels > 0) { kernels.launch(kernels.what, part.by_kernels); }
+            const rank_action& a = part.actions[i];
             const cudaStream_t on = a.stream == own_stream ? stream : streams_[static_cast<std::size_t>(a.stream)];
             switch (a.what) {
             case rank_action::kind::mark:
@@ -64,8 +68,8 @@ class process_copies {
                 check(cudaStreamWaitEvent(on, events_[static_cast<std::size_t>(a.index)], 0), "cudaStreamWaitEvent");
                 break;
             case rank_action::kind::step:
-                enqueue_step(part.steps[static_cast<std::size_t>(a.index)], resources_.size(), job, {slots_, nullptr},
-                             on);
+                enqueue_step(part.steps[static_cast<std::size_t>(a.index)], resources_.size(), job,
+                             {slots_, resources_.host_memory().begin()}, on);
                 break;
             default:
                 enqueue_flag(a, part.rank, flags_, limits, on);

@@ -37,6 +37,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -267,15 +268,19 @@ class communicator {
                                           cuda::combines_copies<Op, T>,
                                           cuda::is_direct(choices),
                                           entry.copies_pay};
+            const auto in_chunks = [&](std::size_t first, std::size_t bytes, std::size_t stride) {
+                cuda::launch<T>(s, entry.form, std::span<const T* const>(in), std::span<T* const>(out), first, op,
+                                devices, memory_for(choices), bytes, cuda::gpu_machine{}, std::false_type{}, stride);
+            };
             if (cuda::launch_by_copies<T>(copies_, resources_, call, std::span<const T* const>(in),
-                                          std::span<T* const>(out), op, here)) {
+                                          std::span<T* const>(out), op, here,
+                                          [&](std::size_t first) { in_chunks(first, 0, first < count ? count : 0); })) {
                 return;
             }
             const cuda::short_ways ways{s, entry.form, one_lane_, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
-                cuda::launch<T>(s, entry.form, std::span<const T* const>(in), std::span<T* const>(out), count, op,
-                                devices, memory_for(choices), chunk_bytes);
+                in_chunks(count, chunk_bytes, 0);
             }
         });
     }

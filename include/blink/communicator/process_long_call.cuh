@@ -50,18 +50,20 @@ struct process_call {
                                                                              const process_call& call) {
     const int ranks = resources.size();
     const copy_call asked = copy_call_of(call.kind, ranks, call.count, call.element_bytes);
-    if (!takes_copies(call.how, asked, resources.memory().tuned, [] { return false; })) { return {}; }
+    tuning tuned = resources.memory().tuned;
+    const std::size_t host_bytes = resources.host_memory().bytes();
+    if (host_bytes == 0) { tuned.host_share = tuned.host_share_both = tuned.host_share_all_reduce = 0; }
+    if (!takes_copies(call.how, asked, tuned, [] { return false; })) { return {}; }
     const bool by_name = call.how == protocol::copies;
-    if (!by_name && asked.combines && !is_all_reduce(asked)) { return {}; } // pays with a share over the host alone
     const bool fits = reduces(call.kind) ? call.combines : call.direct;
     if (resources.copies(resources.rank()).bytes > 0 && fits && (by_name || call.pays)) {
-        tuning tuned = resources.memory().tuned;
-        tuned.host_share = tuned.host_share_both = tuned.host_share_all_reduce = 0; // the host is not used
         copy_shape shape = shape_copies(asked, call.element_bytes, call.chunk_bytes, tuned);
         shape.staged = reduces(call.kind);
         // Whether a rank's buffers are one is its own affair: staged, such plans serve all buffers, and others copy.
         copy_plan plan = plan_copies(call.kind, ranks, call.root, call.count, shape.staged ? 3 : 0, shape);
-        if (plan.slot_elements <= resources.copies(resources.rank()).bytes / call.element_bytes) {
+        const std::size_t slot_bytes = resources.copies(resources.rank()).bytes;
+        if (plan.slot_elements <= slot_bytes / call.element_bytes &&
+            plan.host_elements <= host_bytes / call.element_bytes) {
             return part_of(make_program(std::move(plan)), resources.rank());
         }
     }
@@ -78,20 +80,24 @@ struct process_call {
 /// @param copies made where there are none yet
 /// @param in, out by rank: this rank's own, and the outputs of all where `call.direct`
 /// @param here this rank, on the stream of the call
-template <class T, class Op>
+/// @param kernels `kernels(n)` enqueues the collective over trees for the first n elements, of each shard where it has
+///        some
+template <class T, class Op, class Kernels>
 BLINK_SELDOM bool launch_by_copies(std::unique_ptr<process_copies>& copies, const process_resources& resources,
                                    const process_call& call, std::span<const T* const> in, std::span<T* const> out,
-                                   const Op& op, const device_ranks& here) {
+                                   const Op& op, const device_ranks& here, const Kernels& kernels) {
     const std::optional<rank_program> part = part_by_copies(resources, call);
     if (!part) { return false; }
     copy_job job = job_of<T>(in, out);
     const int blocks = resources.memory().blocks;
-    const combine_with<Op> with{op, resources.size(),
-                                blocks > 0 ? std::min(blocks, blocks_beside_copies) : blocks_beside_copies};
+    const int beside = part->by_kernels > 0 ? blocks_beside_kernels : blocks_beside_copies;
+    const combine_with<Op> with{op, resources.size(), blocks > 0 ? std::min(blocks, beside) : beside};
     let_combine<T>(job, with);
     if constexpr (combines_copies<Op, T>) { load_combine<T, Op>(); }
     if (copies == nullptr) { copies = std::make_unique<process_copies>(resources); }
-    copies->run(*part, job, here.stream);
+    const kernel_launcher launcher{
+        [](const void* what, std::size_t elements) { (*static_cast<const Kernels*>(what))(elements); }, &kernels};
+    copies->run(*part, job, here.stream, launcher);
     here.goes_on();
     return true;
 }

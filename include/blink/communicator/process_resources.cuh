@@ -9,6 +9,7 @@
 #include <blink/communicator/device_pool.cuh>
 #include <blink/communicator/meeting.hpp>
 #include <blink/communicator/process_card.hpp>
+#include <blink/communicator/shared_host_memory.cuh>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
@@ -50,6 +51,7 @@ struct process_layout {
     [[nodiscard]] static constexpr std::size_t copies(int ranks) { return (bytes(ranks) + 511) / 512 * 512; }
     static constexpr std::size_t copy_flag_bytes = (sizeof(copy_flags) + 511) / 512 * 512;
     static constexpr std::size_t copy_bytes = copy_flag_bytes + copy_slot_bytes;
+    static constexpr std::size_t host_bytes = std::size_t{64} << 20; ///< of the host, for both ranks together
 };
 
 /// Memory of one rank through which calls by copies pass.
@@ -96,6 +98,8 @@ class process_resources {
     [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
     /// The same bytes on every rank.
     [[nodiscard]] const process_copy_memory& copies(int rank) const { return copies_[static_cast<std::size_t>(rank)]; }
+    /// Through which copies pass beside the link; none, on every rank, where it is not there or not tuned for.
+    [[nodiscard]] const shared_host_memory& host_memory() const noexcept { return host_memory_; }
 
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.
     [[nodiscard]] bool reaches(int from, int to) const {
@@ -216,6 +220,11 @@ class process_resources {
             });
             if (may_copy_ && all_reach_all()) {
                 for (process_copy_memory& c : copies_) { c.bytes = process_layout::copy_slot_bytes; }
+                const tuning& t = memory_.tuned;
+                if (t.host_share > 0 || t.host_share_both > 0 || t.host_share_all_reduce > 0) {
+                    host_memory_.meet(rank(), process_layout::host_bytes,
+                                      [this](const auto& work) { return exchange(work); });
+                }
             }
         } catch (...) {
             if (!close_all()) { pool_->keep_memory(); }
@@ -275,7 +284,8 @@ class process_resources {
     std::vector<void*> opened_; ///< by rank; null for this one
     std::vector<std::string> reach_;
     std::vector<process_copy_memory> copies_; ///< by rank
-    bool may_copy_ = false;                   ///< two ranks on GPUs of their own
+    shared_host_memory host_memory_;
+    bool may_copy_ = false; ///< two ranks on GPUs of their own
     bool checks_calls_;
 };
 
