@@ -51,7 +51,9 @@ std::string misfit(const copy_program& program) {
                 if ((a.peers >> r & 1U) != 0) { return "a rank tells itself"; }
                 last[a.queue] = a.count;
                 for (int to = 0; to < program.ranks; ++to) {
-                    if ((a.peers >> to & 1U) != 0) { told.insert({a.queue * 100 + to, a.count}); }
+                    if ((a.peers >> to & 1U) == 0) { continue; }
+                    told.insert({a.queue * 100 + to, a.count});
+                    if (a.what == kind::enter) { heard.insert({a.queue * 100 + to, a.count}); } // or not
                 }
             }
             if (a.what == kind::hear) { heard.insert({a.queue * 100 + r, a.count}); }

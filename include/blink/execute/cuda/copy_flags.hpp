@@ -56,8 +56,9 @@ BLINK_DEVICE_CODE inline bool hear_flag(const Machine& machine, copy_flags* own,
     return wait_until(
         machine, limits, [&] { return machine.load(own->told + queue) >= value; },
         [&] {
-            const bool enters = queue_of(rank_of_queue(queue), copy_queue::own) == queue && count == 1;
-            return fault{enters ? awaited::readiness : awaited::partial, rank, rank_of_queue(queue), 0, 0, count - 1};
+            const int peer = rank_of_queue(queue);
+            const bool is_in = machine.load(own->told + queue_of(peer, copy_queue::own)) >= flag_value(own->call, 1);
+            return fault{is_in ? awaited::partial : awaited::readiness, rank, peer, 0, 0, count - 1};
         });
 }
 

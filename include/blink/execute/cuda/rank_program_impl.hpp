@@ -21,7 +21,7 @@ namespace detail {
 
 /// What ranks tell each other in a program, the same on all of them.
 struct told_events {
-    std::vector<std::uint32_t> to;     ///< by event: bit r where rank r waits for it and another one marks it
+    std::vector<std::uint32_t> to;     ///< by event: bit r where rank r is told of it by another one, which marks it
     std::vector<std::uint32_t> number; ///< by event: which of those its queue tells of it is, from 1 on
 };
 
@@ -34,11 +34,13 @@ struct told_events {
         const int waits = rank_of_queue(a.queue);
         if (waits != rank_of_queue(program.marked_by[i])) { told.to[i] |= std::uint32_t{1} << waits; }
     }
+    for (int r = 0; r < program.ranks; ++r) { // all hear that a rank is in the call, if only to say that it is not
+        const std::uint32_t all = (std::uint32_t{1} << program.ranks) - 1;
+        told.to[static_cast<std::size_t>(r)] = all & ~(std::uint32_t{1} << r);
+    }
     std::vector<std::uint32_t> numbers(static_cast<std::size_t>(program.ranks * copy_queues), 0);
     for (std::size_t e = 0; e < told.to.size(); ++e) { // events are numbered as they are marked
-        // The entry has number 1, whoever hears of it.
-        const bool counts = told.to[e] != 0 || e < static_cast<std::size_t>(program.ranks);
-        if (counts) { told.number[e] = ++numbers[static_cast<std::size_t>(program.marked_by[e])]; }
+        if (told.to[e] != 0) { told.number[e] = ++numbers[static_cast<std::size_t>(program.marked_by[e])]; }
     }
     return told;
 }
