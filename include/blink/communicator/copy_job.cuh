@@ -12,6 +12,7 @@
 #include <blink/execute/cuda/combine.hpp>
 #include <blink/execute/cuda/copy_kernel.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
+#include <blink/execute/cuda/move_kernel.cuh>
 
 #include <cuda_runtime_api.h>
 
@@ -40,10 +41,8 @@ struct copy_job {
     std::byte* out[max_ranks];
     std::size_t element_bytes;
 
-    /// Puts the kernel of a step on a stream of the current device: `count` elements `from` each rank, combined `to`,
-    /// and `also` there where that is not null.
-    void (*combine)(const void* with, const void* const* from, void* to, void* also, std::size_t count,
-                    cudaStream_t stream);
+    /// Puts the kernel of a step on a stream of the current device: `count` elements `from` each rank, combined `to`.
+    void (*combine)(const void* with, const void* const* from, void* to, std::size_t count, cudaStream_t stream);
     const void* with; ///< what `combine` needs
 };
 
@@ -81,10 +80,9 @@ template <class T, class Op>
 void let_combine(copy_job& job, const combine_with<Op>& with) {
     if constexpr (combines_copies<Op, T>) {
         check_operator(with.op, with.ranks);
-        job.combine = [](const void* given, const void* const* from, void* to, void* also, std::size_t n,
-                         cudaStream_t stream) {
+        job.combine = [](const void* given, const void* const* from, void* to, std::size_t n, cudaStream_t stream) {
             const auto& w = *static_cast<const combine_with<Op>*>(given);
-            launch_combine(from, w.ranks, static_cast<T*>(to), static_cast<T*>(also), n, w.op, w.most_blocks, stream);
+            launch_combine(from, w.ranks, static_cast<T*>(to), n, w.op, w.most_blocks, stream);
         };
         job.with = &with;
     }
@@ -114,6 +112,7 @@ BLINK_SELDOM inline void enqueue_step(const copy_step& s, int ranks, const copy_
     if (!s.combines) {
         const std::byte* const from = place_of(s.from, job, memory);
         if (from == to) { return; }
+        if (moves_by_kernel(s)) { return launch_move(from, to, s.count * job.element_bytes, stream); }
         check(cudaMemcpyAsync(to, from, s.count * job.element_bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
         return;
     }
@@ -125,9 +124,7 @@ BLINK_SELDOM inline void enqueue_step(const copy_step& s, int ranks, const copy_
         from[r] = place_of(own ? s.from : theirs, job, memory);
         if (!own) { other += s.row; }
     }
-    const copy_end kept{copy_place::slot, s.to.rank, s.others};
-    job.combine(job.with, from, to, s.kept ? const_cast<std::byte*>(place_of(kept, job, memory)) : nullptr, s.count,
-                stream);
+    job.combine(job.with, from, to, s.count, stream);
 }
 
 } // namespace blink::cuda

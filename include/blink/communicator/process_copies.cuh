@@ -82,8 +82,11 @@ class process_copies {
     /// Makes what is missing before anything is enqueued, since the driver may wait for kernels that run.
     BLINK_SELDOM void prepare(const rank_program& part) {
         const capture_pause pause;
-        if (!loaded_) { load_flag_kernels(); }
-        loaded_ = true;
+        if (!loaded_) {
+            load_flag_kernels();
+            load_move();
+            loaded_ = true;
+        }
         for (const rank_action& a : part.actions) {
             cudaStream_t& s = streams_[static_cast<std::size_t>(a.stream)];
             if (a.stream == own_stream || s != nullptr) { continue; }

@@ -58,9 +58,14 @@ struct process_call {
     const bool fits = reduces(call.kind) ? call.combines : call.direct;
     if (resources.copies(resources.rank()).bytes > 0 && fits && (by_name || call.pays)) {
         copy_shape shape = shape_copies(asked, call.element_bytes, call.chunk_bytes, tuned);
-        shape.staged = reduces(call.kind);
-        // Whether a rank's buffers are one is its own affair: staged, such plans serve all buffers, and others copy.
-        copy_plan plan = plan_copies(call.kind, ranks, call.root, call.count, shape.staged ? 3 : 0, shape);
+        shape.staged = call.combines && !(call.direct && hands_on(call.kind));
+        if (shape.staged && is_all_reduce(asked)) { // results have slots too
+            constexpr std::size_t most = process_layout::copy_slot_bytes * 2 / 9;
+            shape.chunk = std::clamp<std::size_t>(most / call.element_bytes, 1, shape.chunk);
+        }
+        // Whether a rank's buffers are one is its own affair. Plans of reductions in place serve all buffers, and other
+        // calls copy what need not be.
+        copy_plan plan = plan_copies(call.kind, ranks, call.root, call.count, call.combines ? 3 : 0, shape);
         const std::size_t slot_bytes = resources.copies(resources.rank()).bytes;
         if (plan.slot_elements <= slot_bytes / call.element_bytes &&
             plan.host_elements <= host_bytes / call.element_bytes) {

@@ -220,27 +220,19 @@ class replay {
         return list;
     }
 
-    [[nodiscard]] std::vector<std::size_t> targets(const cuda::copy_step& s) const {
-        std::vector<std::size_t> list{where_.cell(s.to)};
-        if (s.kept) { list.push_back(where_.cell({cuda::copy_place::slot, s.to.rank, s.others})); }
-        return list;
-    }
-
     void apply(const cuda::copy_step& s, std::vector<std::string>& cells) const {
         std::vector<std::string> values(s.count);
         for (const std::size_t from : sources(s)) {
             for (std::size_t i = 0; i < s.count; ++i) { values[i] += cells.at(from + i); }
         }
-        for (const std::size_t to : targets(s)) {
-            for (std::size_t i = 0; i < s.count; ++i) { cells.at(to + i) = values[i]; }
-        }
+        for (std::size_t i = 0; i < s.count; ++i) { cells.at(where_.cell(s.to) + i) = values[i]; }
     }
 
     [[nodiscard]] std::vector<touched> touches(std::size_t step) const {
         const cuda::copy_step& s = plan_.steps[step];
         std::vector<touched> list;
         for (const std::size_t from : sources(s)) { list.push_back({from, from + s.count, false}); }
-        for (const std::size_t to : targets(s)) { list.push_back({to, to + s.count, true}); }
+        list.push_back({where_.cell(s.to), where_.cell(s.to) + s.count, true});
         return list;
     }
 

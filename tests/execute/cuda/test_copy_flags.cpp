@@ -56,7 +56,6 @@ struct pair {
         for (std::size_t i = 0; i < s.count; ++i) {
             const int sum = at(s.from)[i] + other[i];
             at(s.to)[i] = sum;
-            if (s.kept) { at(slot)[i] = sum; }
         }
     }
 };

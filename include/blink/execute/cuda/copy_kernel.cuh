@@ -17,13 +17,11 @@
 
 namespace blink::cuda {
 
-/// Contributions of up to `max_ranks` ranks and where their total goes: to one place or two, which may be where
-/// contributions are.
+/// Contributions of up to `max_ranks` ranks and where their total goes, which may be one of them.
 template <class T>
 struct combine_call {
     const T* from[max_ranks];
-    T* to[2];
-    int targets;
+    T* to;
     std::uint32_t count;
     int ranks;
     bool wide; ///< all pointers are 16-byte aligned
@@ -45,8 +43,8 @@ __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block
     io.contributor = no_contributor;
     io.sources = call.from + 1;
     io.children = call.ranks - 1;
-    io.outputs = call.to;
-    io.targets = call.targets;
+    io.slot = call.to;
+    io.targets = 1;
     constexpr int width = full_width<T>;
     std::uint32_t done = 0;
     if constexpr (width > 1) {
@@ -65,18 +63,12 @@ void load_combine() {
     check(cudaFuncGetAttributes(&ignored, combine_kernel<T, Op>), "cudaFuncGetAttributes");
 }
 
-/// Enqueues it on the current device: the contributions `from` all ranks, combined `to`, and `also` there.
-/// @param also null: nowhere else
+/// Enqueues it on the current device: the contributions `from` all ranks, combined `to`.
 /// @param most_blocks 0: as many as make the GPU's memory busy
 template <class T, class Op>
-void launch_combine(const void* const* from, int ranks, T* to, T* also, std::size_t count, const Op& op,
-                    int most_blocks, cudaStream_t stream) {
-    combine_call<T> call{{},
-                         {to, also},
-                         also != nullptr ? 2 : 1,
-                         static_cast<std::uint32_t>(count),
-                         ranks,
-                         aligned(to) && aligned(also)};
+void launch_combine(const void* const* from, int ranks, T* to, std::size_t count, const Op& op, int most_blocks,
+                    cudaStream_t stream) {
+    combine_call<T> call{{}, to, static_cast<std::uint32_t>(count), ranks, aligned(to)};
     for (int r = 0; r < ranks; ++r) {
         call.from[r] = static_cast<const T*>(from[r]);
         call.wide = call.wide && aligned(from[r]);

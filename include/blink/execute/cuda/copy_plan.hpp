@@ -40,7 +40,7 @@ struct copy_end {
 /// `count` elements from `from` to `to`. A step that combines runs on the rank of `to`: it combines the elements of
 /// `from`, which is that rank's own input, with those of all other ranks, which lie in its slots from `others` on,
 /// `row` elements apart in ascending order of rank, and stores the result to `to`. Where `in_result`, the only other
-/// rank's elements lie in `to` instead. Where `kept`, the result also replaces them in the slot.
+/// rank's elements lie in `to` instead.
 struct copy_step {
     int queue = 0;
     bool combines = false;
@@ -49,8 +49,12 @@ struct copy_step {
     std::size_t others = 0;
     std::size_t row = 0;
     bool in_result = false;
-    bool kept = false;
 };
+
+/// Whether a kernel of one rank moves it, out of a slot of its own: copy engines have enough to do.
+[[nodiscard]] constexpr bool moves_by_kernel(const copy_step& s) noexcept {
+    return !s.combines && s.from.place == copy_place::slot && s.from.rank == s.to.rank;
+}
 
 /// Queues that a rank has: its own stream and some of the library's on the same GPU.
 enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, from_host_in_turn };

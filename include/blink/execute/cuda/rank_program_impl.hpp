@@ -55,7 +55,8 @@ class part_writer {
             if (a.what != copy_action::kind::step || rank_of_queue(a.queue) != rank) { continue; }
             queue_facts& q = facts(a.queue);
             ++q.left;
-            q.copies_alone = q.copies_alone && !program.steps[static_cast<std::size_t>(a.index)].combines;
+            const copy_step& s = program.steps[static_cast<std::size_t>(a.index)];
+            q.copies_alone = q.copies_alone && !s.combines && !moves_by_kernel(s);
         }
     }
 
