@@ -12,7 +12,6 @@
 #include <blink/execute/cuda/combine.hpp>
 #include <blink/execute/cuda/copy_kernel.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
-#include <blink/execute/cuda/move_kernel.cuh>
 
 #include <cuda_runtime_api.h>
 
@@ -44,6 +43,9 @@ struct copy_job {
     /// Puts the kernel of a step on a stream of the current device: `count` elements `from` each rank, combined `to`.
     void (*combine)(const void* with, const void* const* from, void* to, std::size_t count, cudaStream_t stream);
     const void* with; ///< what `combine` needs
+
+    /// Likewise a kernel that moves bytes; null in calls that have no such step, see `moves_by_kernel`.
+    void (*move)(const std::byte* from, std::byte* to, std::size_t bytes, cudaStream_t stream);
 };
 
 /// `launch(what, n)` enqueues the collective over trees for the first n elements, of each shard where it has some, on
@@ -112,7 +114,7 @@ BLINK_SELDOM inline void enqueue_step(const copy_step& s, int ranks, const copy_
     if (!s.combines) {
         const std::byte* const from = place_of(s.from, job, memory);
         if (from == to) { return; }
-        if (moves_by_kernel(s)) { return launch_move(from, to, s.count * job.element_bytes, stream); }
+        if (moves_by_kernel(s)) { return job.move(from, to, s.count * job.element_bytes, stream); }
         check(cudaMemcpyAsync(to, from, s.count * job.element_bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
         return;
     }

@@ -13,6 +13,7 @@
 #include <blink/execute/cuda/copy_flags.hpp>
 #include <blink/execute/cuda/deadline.hpp>
 #include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/cuda/move_kernel.cuh>
 #include <blink/execute/cuda/rank_program.hpp>
 
 #include <cuda_runtime_api.h>

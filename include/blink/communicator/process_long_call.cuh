@@ -18,6 +18,7 @@
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/copy_program.hpp>
 #include <blink/execute/cuda/launch.cuh>
+#include <blink/execute/cuda/move_kernel.cuh>
 #include <blink/execute/cuda/rank_program.hpp>
 
 #include <algorithm>
@@ -94,6 +95,7 @@ BLINK_SELDOM bool launch_by_copies(std::unique_ptr<process_copies>& copies, cons
     const std::optional<rank_program> part = part_by_copies(resources, call);
     if (!part) { return false; }
     copy_job job = job_of<T>(in, out);
+    job.move = launch_move;
     const int blocks = resources.memory().blocks;
     const int beside = part->by_kernels > 0 ? blocks_beside_kernels : blocks_beside_copies;
     const combine_with<Op> with{op, resources.size(), blocks > 0 ? std::min(blocks, beside) : beside};
