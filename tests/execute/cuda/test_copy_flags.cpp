@@ -69,6 +69,7 @@ void follow(pair& memory, const rank_program& part, int stream, std::deque<std::
     const copy_flag_table flags = memory.table();
     for (const rank_action& a : part.actions) {
         if (a.stream != stream) { continue; }
+        self.fenced = a.what == kind::raise; // a kernel begins behind what its stream did before
         switch (a.what) {
         case kind::enter:
             enter_call(machine, flags, part.rank, a.queue, a.count, a.peers);
@@ -89,7 +90,6 @@ void follow(pair& memory, const rank_program& part, int stream, std::deque<std::
             memory.step(part.steps[static_cast<std::size_t>(a.index)]);
             break;
         }
-        self.fenced = false; // a kernel each
     }
 }
 
