@@ -27,6 +27,8 @@ namespace {
 constexpr collective reductions[] = {collective::allreduce, collective::reduce, collective::reduce_scatter};
 constexpr collective moves[] = {collective::broadcast, collective::allgather};
 
+const blink::process_options with_room{.timeout = 30s, .copy_room = true};
+
 /// Whether each rank has a GPU of its own; where not, copies are refused.
 bool has_copies(blink::communicator& comm) {
     if (blink::cuda::visible_gpus() >= comm.size() && comm.size() == 2) { return true; }
@@ -76,7 +78,7 @@ void reduce_all_ways(blink::communicator& comm, const std::vector<std::size_t>& 
 }
 
 void reductions_of_any_buffers(const seat& s) {
-    blink::communicator comm = s.join();
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) { return; }
     reduce_all_ways<float, blink::sum>(comm, {1, 127, 128, 1023, 100003, 1000003});
     reduce_all_ways<std::uint8_t, blink::max>(comm, {1, 300001});
@@ -89,7 +91,7 @@ void reductions_of_any_buffers(const seat& s) {
 
 /// One rank in place and the other one apart, which neither knows of the other.
 void in_place_on_one_rank(const seat& s) {
-    blink::communicator comm = s.join();
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) { return; }
     for (const std::size_t chunk : {4096, 65536}) {
         same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 200003, 0, s.rank == 0, 0, 9}, chunk);
@@ -97,7 +99,7 @@ void in_place_on_one_rank(const seat& s) {
 }
 
 void moves_into_registered_buffers(const seat& s) {
-    blink::communicator comm = s.join();
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) { return; }
     for (const std::size_t count : {1, 1023, 1000003}) {
         for (const collective kind : moves) {
@@ -120,7 +122,7 @@ void moves_into_registered_buffers(const seat& s) {
 
 /// Replays, eager calls on two streams and calls by kernels in turn.
 void graphs(const seat& s) {
-    blink::communicator comm = s.join();
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) { return; }
     const blink::cuda::device_scope current(comm.device());
     cudaStream_t stream = nullptr;
@@ -177,32 +179,41 @@ cudaGraph_t recorded_on(cudaStream_t stream, const Enqueue& enqueue) {
     return graph;
 }
 
-/// A tuned size takes copies by itself, which a graph shows.
-void by_themselves(const seat& s) {
+/// A tuned size takes copies by itself, which a graph shows; what is only moved needs no room for that.
+void by_themselves(const seat& s, bool room) {
     blink::tuning tuned;
-    tuned.copies_all_reduce_from = 1 << 20;
-    tuned.all_pairs_up_to = tuned.cells_up_to = 1 << 19;
-    blink::communicator comm = s.join({.timeout = 30s, .tuned = tuned});
+    tuned.copies_from = 1 << 19;
+    tuned.copies_reduce_from = tuned.host_share_from = tuned.copies_all_reduce_from = 1 << 20;
+    blink::communicator comm = s.join({.timeout = 30s, .tuned = tuned, .copy_room = room});
     if (!has_copies(comm)) { return; }
     if (!blink::cuda::is_all_nvlink(comm.plan_for(collective::allreduce).fabric)) { return must(true, "other wires"); }
     const blink::cuda::device_scope current(comm.device());
-    const auto copies = [&](std::size_t count) {
-        process_trial<float, blink::sum> t(comm, {collective::allreduce, count});
-        t.launch(comm.stream());
+    const auto copies = [&](collective kind, std::size_t count, bool registered) {
+        process_trial<float, blink::sum> t(comm, {kind, count});
+        const auto window = comm.register_buffer(t.output_memory().data(), t.output_memory().bytes());
+        const blink::options choices{.into = registered ? &window : nullptr};
+        t.launch(comm.stream(), choices);
         t.judge();
         t.reset();
-        const std::size_t found = copies_in(recorded_on(comm.stream(), [&] { t.launch(comm.stream()); }));
-        t.launch(comm.stream());
+        const std::size_t found = copies_in(recorded_on(comm.stream(), [&] { t.launch(comm.stream(), choices); }));
+        t.launch(comm.stream(), choices);
         t.judge();
+        comm.unregister_buffer(window);
         return found;
     };
-    must(copies(1 << 18) >= 2, "copies carry a megabyte");
-    must(copies((1 << 18) - 1) == 0, "kernels carry less");
+    constexpr std::size_t megabyte = 1 << 18;
+    const bool root = s.rank == 0;
+    must((copies(collective::broadcast, megabyte, true) > 0) == root, "copies broadcast a megabyte");
+    must(copies(collective::broadcast, megabyte - 1, true) == 0, "kernels broadcast less");
+    must(copies(collective::broadcast, megabyte, false) == 0, "and into buffers that are not registered");
+    must(copies(collective::allgather, megabyte / 2, true) > 0, "copies gather a megabyte");
+    must(copies(collective::allreduce, megabyte, true) == 0, "kernels carry an AllReduce");
+    must((copies(collective::reduce, 64 * megabyte, false) > 0) == room, "copies over the host take part in a reduce");
 }
 
 /// Many calls in a row, of which none waits for the host.
 void in_a_row(const seat& s) {
-    blink::communicator comm = s.join();
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) { return; }
     process_trial<float, blink::sum> a(comm, {collective::allreduce, 70001, 0, false, 0, 3});
     process_trial<std::int32_t, blink::sum> b(comm, {collective::allreduce, 3001, 0, false, 1, 4});
@@ -215,7 +226,13 @@ void in_a_row(const seat& s) {
 }
 
 void refused(const seat& s) {
-    blink::communicator comm = s.join();
+    {
+        blink::communicator bare = s.join();
+        if (!has_copies(bare)) { return; }
+        process_trial<float, blink::sum> t(bare, {collective::allreduce, 1001});
+        must_throw<blink::usage_error>([&] { t.launch(bare.stream(), by_copies()); }, "copy_room");
+    }
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) { return; }
     process_trial<float, sum_by_rank> prepared(comm, {collective::allreduce, 1001});
     must_throw<blink::usage_error>([&] { prepared.launch(comm.stream(), by_copies()); }, "prepares");
@@ -225,7 +242,7 @@ void refused(const seat& s) {
 }
 
 void never_calls(const seat& s) {
-    blink::communicator comm = s.join({.timeout = 3s});
+    blink::communicator comm = s.join({.timeout = 3s, .copy_room = true});
     if (!has_copies(comm)) { return; }
     process_trial<float, blink::sum> t(comm, {collective::allreduce, 200001});
     t.launch(comm.stream(), by_copies());
@@ -241,7 +258,7 @@ void never_calls(const seat& s) {
 
 /// The last rank is killed where it sleeps, or where it calls again and again.
 void killed(const seat& s, bool asleep) {
-    blink::communicator comm = s.join();
+    blink::communicator comm = s.join(with_room);
     if (!has_copies(comm)) {
         if (s.rank == s.size - 1) { std::this_thread::sleep_for(600s); }
         return;
@@ -268,7 +285,8 @@ int main(int argc, char** argv) {
         {"in place on one rank alone", 2, in_place_on_one_rank},
         {"copies move into registered buffers", 2, moves_into_registered_buffers},
         {"graph replays and eager calls mix", 2, graphs},
-        {"a tuned size takes copies by itself", 2, by_themselves},
+        {"a tuned size takes copies by itself", 2, [](const seat& s) { by_themselves(s, true); }},
+        {"and without room where nothing is combined", 2, [](const seat& s) { by_themselves(s, false); }},
         {"a thousand calls in a row", 2, in_a_row},
         {"what copies cannot carry is refused", 2, refused},
         {"a rank never makes the call", 2, never_calls},

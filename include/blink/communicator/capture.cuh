@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// What calls have to know, and to mind, while streams are captured into graphs.
+/// What calls may do while streams are captured into graphs.
 #pragma once
 
 #include <blink/execute/cuda/check.cuh>
@@ -9,13 +9,6 @@
 #include <cuda_runtime_api.h>
 
 namespace blink::cuda {
-
-/// True while what this stream gets becomes part of a graph.
-[[nodiscard]] inline bool is_captured(cudaStream_t stream) {
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-    return status == cudaStreamCaptureStatusActive;
-}
 
 /// Lets this thread allocate, and look at events, while streams are captured.
 class capture_pause {

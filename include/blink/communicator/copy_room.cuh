@@ -8,6 +8,7 @@
 #include <blink/communicator/copy_job.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>

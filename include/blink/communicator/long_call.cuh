@@ -4,11 +4,11 @@
 /// Whether a call goes by copy engines, and its launch if it does; between the GPUs of one process.
 #pragma once
 
-#include <blink/communicator/capture.cuh>
 #include <blink/communicator/copy_job.cuh>
 #include <blink/communicator/copy_room.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
 #include <blink/core/error.hpp>

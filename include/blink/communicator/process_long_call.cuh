@@ -64,12 +64,15 @@ struct process_call {
                                                                              const process_call& call) {
     const int ranks = resources.size();
     const copy_call asked = copy_call_of(call.kind, ranks, call.count, call.element_bytes);
+    if (!takes_copies(call.how, asked, resources.memory().tuned, [] { return false; })) { return {}; } // most calls
+    const bool by_name = call.how == protocol::copies;
+    // Copies of an AllReduce that wait for flags on both GPUs were slower than kernels, between two H200s.
+    if (!by_name && is_all_reduce(asked)) { return {}; }
     const std::size_t host_bytes = resources.host_memory().bytes();
     const tuning tuned = tuned_for_processes(resources.memory().tuned, asked, host_bytes > 0);
     if (!takes_copies(call.how, asked, tuned, [] { return false; })) { return {}; }
-    const bool by_name = call.how == protocol::copies;
     const bool fits = reduces(call.kind) ? call.combines : call.direct;
-    if (resources.copies(resources.rank()).bytes > 0 && fits && (by_name || call.pays)) {
+    if (resources.may_copy() && fits && (by_name || call.pays)) {
         copy_shape shape = shape_copies(asked, call.element_bytes, call.chunk_bytes, tuned);
         shape.staged = call.combines && !(call.direct && hands_on(call.kind));
         if (shape.staged && is_all_reduce(asked)) { // results have slots too
@@ -88,8 +91,8 @@ struct process_call {
     if (by_name) {
         throw usage_error("protocol copies cannot carry this " + std::string(to_string(call.kind)) +
                           " between processes: it takes two ranks on GPUs of their own that reach each other, for "
-                          "what is not reduced an output that is registered and shared, no operator that prepares "
-                          "inputs, and chunks that find room");
+                          "what is not reduced an output that is registered and shared, and for a reduction "
+                          "process_options::copy_room, no operator that prepares inputs, and chunks that find room");
     }
     return {};
 }

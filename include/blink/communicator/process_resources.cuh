@@ -45,12 +45,11 @@ struct process_layout {
 
     [[nodiscard]] static constexpr std::size_t bytes(int ranks) { return rings + stream_memory(ranks); }
 
-    /// What calls by copy engines need lies behind that: flags, and slots for two pieces of 64 MiB over the link and
-    /// four of 4 MiB over the host.
+    /// What calls by copy engines need lies behind that: flags, and where they are asked for slots, for two pieces of
+    /// 64 MiB over the link, or four of 32, and four of 4 MiB over the host.
     static constexpr std::size_t copy_slot_bytes = std::size_t{144} << 20;
     [[nodiscard]] static constexpr std::size_t copies(int ranks) { return (bytes(ranks) + 511) / 512 * 512; }
     static constexpr std::size_t copy_flag_bytes = (sizeof(copy_flags) + 511) / 512 * 512;
-    static constexpr std::size_t copy_bytes = copy_flag_bytes + copy_slot_bytes;
     static constexpr std::size_t host_bytes = std::size_t{64} << 20; ///< of the host, for both ranks together
 };
 
@@ -58,7 +57,7 @@ struct process_layout {
 struct process_copy_memory {
     copy_flags* flags;
     std::byte* slots;
-    std::size_t bytes; ///< of the slots; 0: these ranks make no such calls
+    std::size_t bytes; ///< of the slots
 };
 
 /// One rank's side of a communicator. To be made, and destroyed, by all ranks at about the same time.
@@ -96,9 +95,11 @@ class process_resources {
         return direct ? direct_memory_ : memory_;
     }
     [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
-    /// The same bytes on every rank.
+    /// Whether calls may go by copies: two ranks with a GPU each, which reach each other.
+    [[nodiscard]] bool may_copy() const noexcept { return may_copy_; }
+    /// The same bytes on every rank; none where no memory was asked for.
     [[nodiscard]] const process_copy_memory& copies(int rank) const { return copies_[static_cast<std::size_t>(rank)]; }
-    /// Through which copies pass beside the link; none, on every rank, where it is not there or not tuned for.
+    /// Through which copies pass beside the link; none, on every rank, where one cannot have it.
     [[nodiscard]] const shared_host_memory& host_memory() const noexcept { return host_memory_; }
 
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.
@@ -186,7 +187,9 @@ class process_resources {
             words_ = std::make_unique<fault_words>();
             pool_ = std::make_unique<device_pool>();
             const device_scope current(here_.device);
-            const std::size_t bytes = process_layout::copies(size()) + (may_copy_ ? process_layout::copy_bytes : 0);
+            const std::size_t slots = choices.copy_room ? process_layout::copy_slot_bytes : 0;
+            const std::size_t bytes =
+                process_layout::copies(size()) + (may_copy_ ? process_layout::copy_flag_bytes + slots : 0);
             own = static_cast<std::byte*>(pool_->allocate(here_.device, bytes));
             check(cudaMemset(own + process_layout::rings, filler_byte, stream_memory(size())), "cudaMemset");
             here_.stream = pool_->make_stream(here_.device);
@@ -218,13 +221,11 @@ class process_resources {
                 }
                 return reached;
             });
-            if (may_copy_ && all_reach_all()) {
+            may_copy_ = may_copy_ && all_reach_all();
+            if (may_copy_ && choices.copy_room) {
                 for (process_copy_memory& c : copies_) { c.bytes = process_layout::copy_slot_bytes; }
-                const tuning& t = memory_.tuned;
-                if (t.host_share > 0 || t.host_share_both > 0 || t.host_share_all_reduce > 0) {
-                    host_memory_.meet(rank(), process_layout::host_bytes,
-                                      [this](const auto& work) { return exchange(work); });
-                }
+                host_memory_.meet(rank(), process_layout::host_bytes,
+                                  [this](const auto& work) { return exchange(work); });
             }
         } catch (...) {
             if (!close_all()) { pool_->keep_memory(); }
