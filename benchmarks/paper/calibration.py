@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """How far the model is from what was measured, and what it says of baselines that were not.
 
-    calibration.py FOLDER           prints Markdown tables from FOLDER/configurations.csv (measured over emulated links)
-                                    and FOLDER/simulated.csv (the model of the same); writes FOLDER/model_error.csv and
-                                    the figures of all configurations in the model
+    calibration.py FOLDER           prints Markdown tables from FOLDER/configurations.csv and FOLDER/sizes.csv (measured
+                                    over emulated links), FOLDER/simulated.csv and FOLDER/simulated_sizes.csv (the model
+                                    of the same); writes FOLDER/model_error.csv and the figures of all configurations in
+                                    the model
     calibration.py --check FOLDER   changes nothing; exit status 1 where something would change, or where more than
                                     1 in 200 configurations is off by more than 5 %
 """
@@ -21,15 +22,18 @@ KEY = ("machine", "ranks", "collective", "bytes", "who")
 NAMES = {"rings": "rings", "relayed": "rings through ranks", "chains": "chains"}
 
 
-def rates(path, column):
-    with open(path, newline="") as file:
-        return {tuple(row[k] for k in KEY): float(row[column]) for row in csv.DictReader(file)}
+def rates(paths, column):
+    found = {}
+    for path in paths:
+        with open(path, newline="") as file:
+            found.update({tuple(row[k] for k in KEY): float(row[column]) for row in csv.DictReader(file)})
+    return found
 
 
 def errors(folder):
     """[(configuration, measured, modelled, error)] of all that was measured."""
-    measured = rates(folder / "configurations.csv", "emulated_GBps")
-    modelled = rates(folder / "simulated.csv", "simulated_GBps")
+    measured = rates((folder / "configurations.csv", folder / "sizes.csv"), "emulated_GBps")
+    modelled = rates((folder / "simulated.csv", folder / "simulated_sizes.csv"), "simulated_GBps")
     return [(key, found, modelled[key], modelled[key] / found - 1) for key, found in measured.items()]
 
 

@@ -35,7 +35,11 @@ class bench {
     /// @param blocks of a rank, 0: as many as fit
     bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes, double scale,
           int blocks = 0)
-        : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size()), .blocks = blocks},
+        : group_({.machine = machine,
+                  .gpus = ranks,
+                  .virtual_ranks = static_cast<int>(ranks.size()),
+                  .blocks = blocks,
+                  .tuned = {.most_chunk_bytes = most_chunk_bytes}},
                  scale),
           in_(group_.make_buffers<float>(bytes / sizeof(float))),
           out_(group_.make_buffers<float>(bytes / sizeof(float))) {

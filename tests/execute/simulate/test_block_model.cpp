@@ -56,6 +56,17 @@ TEST_CASE("one block pays for its chunk, then waits until the link has carried i
     CHECK(called.seconds == exactly(800 * chunk_seconds + 50 * us));
 }
 
+TEST_CASE("who hands on in both directions has half of its threads for each") {
+    // The middle loads its own input and its child's partial result and stores their sum; the root stores two copies.
+    const block_costs costs{.block_GBps = 10, .both_ways = 2};
+    const auto up = run(made::chain(3, collective::reduce), 1, costs);
+    CHECK(up.seconds == doctest::Approx(800 * (3 * chunk / 10e9 + chunk_seconds)).epsilon(0.01));
+    const auto both = run(made::chain(3, collective::allreduce), 1, costs);
+    CHECK(both.seconds == doctest::Approx(800 * (2 * 3 * chunk / 10e9 + chunk_seconds)).epsilon(0.01));
+    const auto down = run(made::chain(3, collective::broadcast), 1, costs);
+    CHECK(down.seconds == doctest::Approx(800 * (3 * chunk / 10e9 + chunk_seconds)).epsilon(0.01));
+}
+
 TEST_CASE("blocks of a lane hide each other's costs until the link is full") {
     const auto w = made::chain(2, collective::broadcast);
     const block_costs costs{.chunk_us = 12};
