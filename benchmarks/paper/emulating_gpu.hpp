@@ -23,9 +23,11 @@ namespace blink_paper {
 /// kernel (64 by `ptxas -v`).
 inline constexpr int resident_blocks = 132 * 2;
 
-/// Of a block's chunk, where nobody asks for another size: half of what is tuned for real GPUs, as docs/paper.md says
-/// that calls learn. Links of 20 to 50 GB/s are full with these, and trees fill and drain sooner.
-inline constexpr std::size_t most_chunk_bytes = 32U << 10;
+/// Of a block's chunk at most. Long calls have as large ones as real GPUs; with half of that, trees fill and drain
+/// sooner, and links of 20 to 50 GB/s are full all the same.
+[[nodiscard]] constexpr std::size_t most_chunk_bytes(std::size_t bytes) {
+    return bytes < std::size_t{256} << 20 ? 32U << 10 : 64U << 10;
+}
 
 /// What a block of that GPU spends, as blocks without links showed: with links a thousand times as fast a block takes
 /// 2.7 us a chunk of 4 KiB that it hands on and 0.8 more where it combines, and 2.7 more for 64 KiB; with as many
@@ -49,12 +51,12 @@ inline constexpr blink::block_costs h200_costs{.chunk_us = 2.6,
 [[nodiscard]] inline blink::block_layout layout_on_gpu(const blink::schedule& s, std::size_t bytes,
                                                        std::size_t chunk_bytes = 0) {
     if (s.lanes.size() > blink::cuda::max_lanes) {
-        return {std::vector<int>(s.lanes.size(), 1), chunk_bytes == 0 ? most_chunk_bytes : chunk_bytes, 4, {}};
+        return {std::vector<int>(s.lanes.size(), 1), chunk_bytes == 0 ? most_chunk_bytes(bytes) : chunk_bytes, 4, {}};
     }
     const blink::cuda::shape_limits limits{.blocks = std::min(128, resident_blocks / s.ranks),
                                            .slot_memory = 32U << 20,
                                            .chunk_bytes = chunk_bytes,
-                                           .most_chunk_bytes = most_chunk_bytes};
+                                           .most_chunk_bytes = most_chunk_bytes(bytes)};
     const auto shape = blink::cuda::make_shape(s, bytes / sizeof(float), sizeof(float), limits);
     blink::block_layout layout{{}, shape.chunk_elements * sizeof(float), shape.slots_per_child, {}};
     for (const blink::cuda::lane_slice& l : std::span(shape.lanes).first(s.lanes.size())) {
