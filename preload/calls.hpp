@@ -63,6 +63,8 @@ struct premul_factor {
     nccl::data_type type{};
     const void* on_device = nullptr;      ///< where the factor is read when the collective runs; null: `value`
     std::array<unsigned char, 8> value{}; ///< the bytes of a `type`
+
+    bool operator==(const premul_factor&) const = default;
 };
 
 /// What one rank asked for. `root` is 0 and `op` is sum where the call has none.
@@ -78,6 +80,8 @@ struct collective_call {
     nccl::stream* stream = nullptr;
     std::optional<premul_factor> factor{}; ///< of an operator that the program has made
     bool receives = false;                 ///< a receive; else, of its kind, a send
+
+    bool operator==(const collective_call&) const = default;
 };
 
 /// A send and the receive that belongs to it.

@@ -4,10 +4,12 @@
 /// One order for calls on a device: those made one by one, and those that graphs replay.
 #pragma once
 
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/execute/cuda/check.cuh>
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -28,6 +30,7 @@ struct capture_point {
     /// @param device whose stream it is
     /// @throw cuda_error where the driver refuses otherwise
     [[nodiscard]] static capture_point of(cudaStream_t stream, int device) {
+        if (!cuda::is_name(stream) && !cuda::is_captured(stream)) { return {}; }
         const cuda::stream_scope current(stream, device);
         capture_point at;
         const cudaGraphNode_t* nodes = nullptr;
@@ -122,10 +125,12 @@ class captured_calls {
         if (graphs_.size() > most_graphs && !graphs_.contains(at.id)) { graphs_.erase(graphs_.begin()); }
         graph_end& end = graphs_[at.id];
         // The event is recorded beside the stream, so that what follows on it does not wait for that.
-        std::vector<cudaGraphNode_t> waits_for = at.after;
-        if (end.mark != nullptr) { waits_for.push_back(end.mark); } // the last of a graph's marks is the one that stays
-        cuda::check(cudaGraphAddEventRecordNode(&end.mark, at.graph, waits_for.data(), waits_for.size(), last_),
-                    "cudaGraphAddEventRecordNode");
+        if (end.mark == nullptr) {
+            cuda::check(cudaGraphAddEventRecordNode(&end.mark, at.graph, at.after.data(), at.after.size(), last_),
+                        "cudaGraphAddEventRecordNode");
+        } else {
+            move_mark(at.graph, end, at.after);
+        }
         end.stream = stream;
         end.calls = at.after;
     }
@@ -167,6 +172,22 @@ class captured_calls {
             cudaStreamUpdateCaptureDependencies(stream, calls.data(), calls.size(), cudaStreamAddCaptureDependencies);
 #endif
         cuda::check(joined, "cudaStreamUpdateCaptureDependencies");
+    }
+
+    /// The mark follows `calls` instead of those that came before them: one a graph, as each takes its time.
+    static void move_mark(cudaGraph_t graph, const graph_end& end, const std::vector<cudaGraphNode_t>& calls) {
+        const std::vector<cudaGraphNode_t> marks(std::max(end.calls.size(), calls.size()), end.mark);
+#if CUDART_VERSION >= 13000
+        cuda::check(cudaGraphRemoveDependencies(graph, end.calls.data(), marks.data(), nullptr, end.calls.size()),
+                    "cudaGraphRemoveDependencies");
+        cuda::check(cudaGraphAddDependencies(graph, calls.data(), marks.data(), nullptr, calls.size()),
+                    "cudaGraphAddDependencies");
+#else
+        cuda::check(cudaGraphRemoveDependencies(graph, end.calls.data(), marks.data(), end.calls.size()),
+                    "cudaGraphRemoveDependencies");
+        cuda::check(cudaGraphAddDependencies(graph, calls.data(), marks.data(), calls.size()),
+                    "cudaGraphAddDependencies");
+#endif
     }
 
     int device_;

@@ -50,18 +50,16 @@ matching clique::joined(std::span<const collective_call> calls) const {
     return match_transfers(ranks_, calls);
 }
 
-std::string clique::refusal(std::span<const matched_call> calls) {
+std::string clique::refusal(std::span<const matched_call> calls, bool again) {
     if (closed_) { return "a rank has been finalized"; }
+    const auto is_disabled = [&](const matched_call& c) { return chosen_.disabled[static_cast<std::size_t>(c.kind)]; };
+    const auto is_tuned_away = [&](const matched_call& c) {
+        return chosen_.sizes[static_cast<std::size_t>(c.kind)].is_nccls(bytes_of(c, size_));
+    };
+    if (!again && std::ranges::any_of(calls, is_disabled)) { return "BLINK_DISABLE"; }
+    if (!again && std::ranges::any_of(calls, is_tuned_away)) { return "BLINK_TUNING_FILE"; }
     for (const matched_call& c : calls) {
-        if (chosen_.disabled[static_cast<std::size_t>(c.kind)]) { return "BLINK_DISABLE"; }
-    }
-    for (const matched_call& c : calls) {
-        if (chosen_.sizes[static_cast<std::size_t>(c.kind)].is_nccls(bytes_of(c, size_))) {
-            return "BLINK_TUNING_FILE";
-        }
-    }
-    for (const matched_call& c : calls) {
-        if (std::string why = runs_->refusal(c); !why.empty()) { return why; }
+        if (std::string why = runs_->refusal(c, again); !why.empty()) { return why; }
     }
     return {};
 }
@@ -69,13 +67,21 @@ std::string clique::refusal(std::span<const matched_call> calls) {
 answer clique::offer(std::span<const collective_call> calls) {
     const std::lock_guard lock(guard_);
     if (std::string wrong = trouble(); !wrong.empty()) { return {true, std::move(wrong), nccl::remote_error}; }
-    const matching matched = joined(calls);
-    std::string why = matched.reason;
-    if (why.empty()) { why = refusal(matched.calls); }
+    // Whether sends and receives may be joined depends on what NCCL was given meanwhile.
+    const bool again = calls.front().kind != call_kind::send_recv && std::ranges::equal(calls, last_calls_);
+    std::string why;
+    if (!again) {
+        last_calls_.clear();
+        matching matched = joined(calls);
+        why = std::move(matched.reason);
+        last_matched_ = std::move(matched.calls);
+    }
+    if (why.empty()) { why = refusal(last_matched_, again); }
     for (const collective_call& c : calls) { tell(c, why.empty() ? "Blink" : "NCCL", why); }
     if (!why.empty()) { return {false, std::move(why), nccl::success}; }
     try {
-        for (const matched_call& c : matched.calls) { runs_->launch(c); }
+        for (const matched_call& c : last_matched_) { runs_->launch(c, again); }
+        if (!again) { last_calls_.assign(calls.begin(), calls.end()); }
     } catch (const std::exception& e) {
         runs_->abort(); // ranks that have been launched shall not wait for those that have not
         log::problem(std::string("a collective could not be launched: ") + e.what());

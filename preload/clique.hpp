@@ -70,7 +70,7 @@ class clique {
         return static_cast<int>(std::ranges::find(ranks_, comm) - ranks_.begin());
     }
     [[nodiscard]] matching joined(std::span<const collective_call> calls) const;
-    [[nodiscard]] std::string refusal(std::span<const matched_call> calls);
+    [[nodiscard]] std::string refusal(std::span<const matched_call> calls, bool again);
     void tell(const collective_call& call, const std::string& path, const std::string& reason);
 
     const std::vector<nccl::communicator*> ranks_;
@@ -78,6 +78,8 @@ class clique {
     const std::unique_ptr<executor> runs_;
     const settings& chosen_;
     std::mutex guard_;
+    std::vector<collective_call> last_calls_; ///< that were launched; programs repeat what they do
+    std::vector<matched_call> last_matched_;  ///< the same, joined
     given_transfers given_;
     child_ids children_;
     std::atomic<bool> closed_{false};

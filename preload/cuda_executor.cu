@@ -34,22 +34,22 @@ class cuda_executor final : public executor {
         group_.reset();
     }
 
-    [[nodiscard]] std::string refusal(const matched_call& call) override {
+    [[nodiscard]] std::string refusal(const matched_call& call, bool again) override {
         if (!unusable_.empty()) { return unusable_; }
         try {
             if (std::string why = refusal_of_capture(call); !why.empty()) { return why; }
-            cuda_group& gpus = group();
-            (void)planned(gpus, call);
-            return refusal_of_memory(call);
+            if (!again) { (void)planned(group(), call); }
+            return refusal_of_memory(call, again);
         } catch (const usage_error& e) { return e.what(); } catch (const error& e) {
             unusable_ = e.what();
             return unusable_;
         }
     }
 
-    void launch(const matched_call& call) override {
+    void launch(const matched_call& call, bool again) override {
         const device_order::turn now;
-        const relaxed_capture others_may_capture;
+        std::optional<relaxed_capture> others_may_capture;
+        if (may_allocate(bytes_of(call, devices_.size()), again)) { others_may_capture.emplace(); }
         try {
             for (std::size_t r = 0; r < devices_.size(); ++r) {
                 const cudaStream_t on = to_cuda(call.streams[r]);
@@ -118,6 +118,7 @@ class cuda_executor final : public executor {
             choices.devices = devices_;
             choices.timeout = chosen_.timeout;
             choices.tuned = chosen_tuning(chosen_);
+            choices.checks_buffers = false; // `refusal` does
             group_ = std::make_unique<cuda_group>(choices);
             started_ = true;
             tell_of(*group_);
@@ -141,7 +142,8 @@ class cuda_executor final : public executor {
         return p;
     }
 
-    [[nodiscard]] std::string refusal_of_memory(const matched_call& call) const {
+    /// @param again the same buffers fitted together; but memory may have been freed, and allocated anew otherwise
+    [[nodiscard]] std::string refusal_of_memory(const matched_call& call, bool again) const {
         const int ranks = static_cast<int>(devices_.size());
         const auto bad = [&](const char* which, int rank, const void* p) {
             return peers_may_use(p, devices_[static_cast<std::size_t>(rank)])
@@ -163,8 +165,10 @@ class cuda_executor final : public executor {
         if (call.count == 0) { return {}; }
         const collective kind = trees_of(call.kind);
         const std::size_t bytes = size_of(call.type);
-        check_buffers(kind, call.root, ranks, call.in, {call.out.begin(), call.out.end()}, call.count, bytes,
-                      reduces(kind) ? bytes : 1);
+        if (!again) {
+            check_buffers(kind, call.root, ranks, call.in, {call.out.begin(), call.out.end()}, call.count, bytes,
+                          reduces(kind) ? bytes : 1);
+        }
         for (int r = 0; r < ranks; ++r) {
             const auto i = static_cast<std::size_t>(r);
             const bool reads = reads_input(kind, call.root, r);

@@ -25,10 +25,11 @@ class executor {
     virtual ~executor() = default;
 
     /// Why this call cannot be run here; empty where it can. Nothing has moved.
-    [[nodiscard]] virtual std::string refusal(const matched_call& call) = 0;
+    /// @param again a call with the same arguments was the last one to be launched: what they alone decide is known
+    [[nodiscard]] virtual std::string refusal(const matched_call& call, bool again) = 0;
     /// Enqueues a call that `refusal` has let pass.
     /// @throw blink::error where that fails; `trouble` says the same from then on
-    virtual void launch(const matched_call& call) = 0;
+    virtual void launch(const matched_call& call, bool again) = 0;
     /// Waits until all that was launched has ended.
     virtual void finish() noexcept = 0;
     /// Makes all that was launched end soon; from any thread.

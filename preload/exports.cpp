@@ -51,8 +51,8 @@ class real_nccl final : public nccl_beneath {
         }
         return internal_error;
     }
-    result group_start() override { return below::ncclGroupStart(); }
-    result group_end() override { return below::ncclGroupEnd(); }
+    result group_start() override { return below::start_group(); }
+    result group_end() override { return below::end_group(); }
     result device(communicator* comm, int* device) override { return below::ncclCommCuDevice(comm, device); }
     result place(communicator* comm, int* ranks, int* rank) override {
         const result counted = below::ncclCommCount(comm, ranks);

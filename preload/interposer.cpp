@@ -43,6 +43,11 @@ nccl::result interposer::collective(const collective_call& asked) {
         return a.taken ? noted(a.status, a.reason) : give_to_nccl(*c, call);
     }
     if (why.empty() && !decided) {
+        if (g.queued.empty()) {
+            g.only = c;
+        } else if (g.only != c || has_ends != (g.queued.front().kind == call_kind::send_recv)) {
+            g.only = nullptr;
+        }
         g.queued.push_back(call);
         return nccl::success;
     }
@@ -114,14 +119,42 @@ nccl::result interposer::outermost_end(const forward& to_nccl, bool simulated) {
     }
     // Blink's kernels go first: they wait for nothing but one another, whereas a send of this group may wait for a
     // receive of the next one.
+    const nccl::result own = simulated ? nccl::success : offer_queued();
+    const nccl::result issued = issue_queued(nullptr);
+    const nccl::result ended = to_nccl();
+    const std::vector<promised> inits = std::exchange(g.inits, {});
+    g.depth = 0;
+    g.queued.clear(); // but for its memory, which the next group needs again
+    g.left_to_nccl.clear();
+    g.only.reset();
+    if (ended == nccl::success && !simulated) {
+        adopt(inits);
+    } else {
+        dismiss(inits);
+    }
+    if (own != nccl::success) { return own; }
+    return ended == nccl::success ? issued : ended;
+}
+
+nccl::result interposer::offer_queued() {
+    group& g = current();
+    nccl::result own = nccl::success;
+    const auto takes = [&](clique& c, std::span<const collective_call> calls) {
+        const answer a = c.offer(calls);
+        if (a.taken && own == nccl::success) { own = noted(a.status, a.reason); }
+        return a.taken;
+    };
+    if (g.queued.empty()) { return own; }
+    if (g.only != nullptr) {
+        if (takes(*g.only, g.queued)) { g.queued.clear(); }
+        return own;
+    }
     std::vector<std::shared_ptr<clique>> involved;
     for (const collective_call& call : g.queued) {
         const std::shared_ptr<clique> c = known_.find(call.comm);
         if (c != nullptr && std::ranges::find(involved, c) == involved.end()) { involved.push_back(c); }
     }
-    nccl::result own = nccl::success;
     for (const std::shared_ptr<clique>& c : involved) {
-        if (simulated) { break; }
         // The one may be Blink's without the other: the ends of a send are few, and may be in several groups.
         for (const bool has_ends : {false, true}) {
             const auto is_meant = [&](const collective_call& call) {
@@ -130,23 +163,10 @@ nccl::result interposer::outermost_end(const forward& to_nccl, bool simulated) {
             };
             std::vector<collective_call> calls;
             std::ranges::copy_if(g.queued, std::back_inserter(calls), is_meant);
-            if (calls.empty()) { continue; }
-            const answer a = c->offer(calls);
-            if (!a.taken) { continue; }
-            if (own == nccl::success) { own = noted(a.status, a.reason); }
-            std::erase_if(g.queued, is_meant);
+            if (!calls.empty() && takes(*c, calls)) { std::erase_if(g.queued, is_meant); }
         }
     }
-    const nccl::result issued = issue_queued(nullptr);
-    const nccl::result ended = to_nccl();
-    const group done = std::exchange(g, {});
-    if (ended == nccl::success && !simulated) {
-        adopt(done.inits);
-    } else {
-        dismiss(done.inits);
-    }
-    if (own != nccl::success) { return own; }
-    return ended == nccl::success ? issued : ended;
+    return own;
 }
 
 nccl::result interposer::init_all(nccl::communicator** comms, int count, const forward& to_nccl) {

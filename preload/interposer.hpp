@@ -91,12 +91,15 @@ class interposer {
     struct group {
         int depth = 0;
         std::vector<collective_call> queued;
+        std::shared_ptr<clique> only; ///< of all calls in `queued`, which go to Blink or NCCL together; null: unknown
         std::vector<std::shared_ptr<clique>> left_to_nccl; ///< for the rest of the group, so that order is kept
         std::vector<promised> inits;
     };
     static group& current();
 
     nccl::result outermost_end(const forward& to_nccl, bool simulated);
+    /// Offers the calls of the open group to Blink and keeps those that it does not take.
+    nccl::result offer_queued();
     nccl::result issue_queued(const clique* only);
     nccl::result give_to_nccl(clique& c, const collective_call& call);
     void leave_to_nccl(const std::shared_ptr<clique>& c);

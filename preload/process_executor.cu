@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -54,17 +55,19 @@ class process_executor final : public executor {
   public:
     process_executor(const process_place& at, const settings& chosen)
         : comm_(at.rank, at.ranks, rendezvous(at.address, chosen.rendezvous_timeout), choices_for(at, chosen)),
-          chosen_(chosen), order_(
-                               comm_.device(), [this](cudaStream_t on) { comm_.follow_calls(on); }, comm_.stream()) {
+          chosen_(chosen), slots_(slots_of(comm_.device())),
+          order_(
+              comm_.device(), [this](cudaStream_t on) { comm_.follow_calls(on); }, comm_.stream()) {
         if (at.rank == 0 && log::tells_info()) {
             tell_of(std::to_string(at.ranks) + " processes on " + comm_.machine().name(),
                     comm_.plan_for(collective::allreduce, 0, planning(options{})));
         }
     }
 
-    ~process_executor() override { slots_of(comm_.device()).leave(&order_); }
+    ~process_executor() override { slots_.leave(&order_); }
 
-    [[nodiscard]] std::string refusal(const matched_call& call) override {
+    [[nodiscard]] std::string refusal(const matched_call& call, bool again) override {
+        if (again) { return {}; } // nothing that all ranks know has changed
         try {
             const collective trees = trees_of(call.kind);
             const int root = is_rooted(trees) ? call.root : 0;
@@ -76,13 +79,18 @@ class process_executor final : public executor {
         } catch (const plan_error& e) { return e.what(); } // made of what all ranks know
     }
 
-    void launch(const matched_call& call) override {
+    void launch(const matched_call& call, bool again) override {
         try {
-            const relaxed_capture others_may_capture;
-            const cuda::device_scope current(comm_.device());
+            std::optional<relaxed_capture> others_may_capture;
+            if (may_allocate(bytes_of(call, static_cast<std::size_t>(comm_.size())), again)) {
+                others_may_capture.emplace();
+            }
             const cudaStream_t on = to_cuda(call.streams[0]);
-            order_.before(on, capture_point::of(on, comm_.device()).id);
-            slots_of(comm_.device()).enter(&order_, [&](captured_calls& other) { order_.follow(other, on); });
+            const unsigned long long capture = capture_point::of(on, comm_.device()).id;
+            std::optional<cuda::device_scope> current;
+            if (capture != 0) { current.emplace(comm_.device()); }
+            order_.before(on, capture);
+            slots_.enter(&order_, [&](captured_calls& other) { order_.follow(other, on); });
             run_call(comm_, call);
             order_.after(on);
         } catch (const error& e) {
@@ -114,6 +122,7 @@ class process_executor final : public executor {
 
     blink::communicator comm_;
     const settings& chosen_;
+    launch_slots<captured_calls>& slots_;
     captured_calls order_;
     std::set<std::pair<collective, int>> dumped_;
     mutable std::mutex failure_guard_;

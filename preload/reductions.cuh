@@ -8,9 +8,10 @@
 #include <blink/communicator/cuda_group.cuh>
 #include <blink/communicator/process_group.cuh>
 
+#include <array>
+#include <cstddef>
 #include <cstring>
 #include <span>
-#include <vector>
 
 #include "calls.hpp"
 #include "operators.cuh"
@@ -33,12 +34,15 @@ void run_as(blink::communicator& own, const matched_call& call, const Op& op) {
 
 template <class T, class Op>
 void run_as(cuda_group& group, const matched_call& call, const Op& op) {
-    std::vector<const T*> in;
-    std::vector<T*> out;
-    for (const void* const p : call.in) { in.push_back(static_cast<const T*>(p)); }
-    for (void* const p : call.out) { out.push_back(static_cast<T*>(p)); }
-    group.run<T, Op>(trees_of(call.kind), call.root, std::span<const T* const>(in), std::span<T* const>(out),
-                     call.count, op);
+    std::array<const T*, cuda::max_ranks> in{};
+    std::array<T*, cuda::max_ranks> out{};
+    const std::size_t ranks = call.in.size();
+    for (std::size_t r = 0; r < ranks; ++r) {
+        in.at(r) = static_cast<const T*>(call.in[r]);
+        out.at(r) = static_cast<T*>(call.out[r]);
+    }
+    group.run<T, Op>(trees_of(call.kind), call.root, std::span<const T* const>(in).first(ranks),
+                     std::span<T* const>(out).first(ranks), call.count, op);
 }
 
 /// The factors of an operator that the program has made. Each rank multiplies its own contribution, so the factors of

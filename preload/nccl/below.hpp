@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <utility>
 
 #include "abi.hpp"
 #include "entry_points.hpp"
@@ -27,10 +28,21 @@ namespace blink::preload::nccl::below {
     return calls;
 }
 
+/// Groups of this thread that NCCL has not been told of: it has to know of them once it gets a call in one, and of most
+/// it gets none.
+[[nodiscard]] inline int& deferred_groups() noexcept {
+    thread_local int groups = 0;
+    return groups;
+}
+/// Tells NCCL of them.
+inline void begin_deferred_groups();
+
 /// Marks the time that this thread spends in the NCCL beneath.
 class visit {
   public:
-    visit() noexcept { ++depth(); }
+    visit() {
+        if (depth()++ == 0 && deferred_groups() > 0) { begin_deferred_groups(); }
+    }
     ~visit() { --depth(); }
     visit(const visit&) = delete;
     visit& operator=(const visit&) = delete;
@@ -84,5 +96,24 @@ BLINK_NCCL_DECIDED(BLINK_NCCL_TWIN_BELOW)
 BLINK_NCCL_FORWARDED(BLINK_NCCL_TWIN_BELOW)
 #undef BLINK_NCCL_BELOW
 #undef BLINK_NCCL_TWIN_BELOW
+
+inline void begin_deferred_groups() {
+    for (int groups = std::exchange(deferred_groups(), 0); groups > 0; --groups) { (void)ncclGroupStart(); }
+}
+
+/// As ncclGroupStart, but NCCL is told before its next call from this thread.
+[[nodiscard]] inline result start_group() {
+    static constinit entry known{"ncclGroupStart"};
+    if (known.address() == nullptr) { return ncclGroupStart(); }
+    ++deferred_groups();
+    return success;
+}
+
+/// The end of the innermost group: of NCCL's, unless it was not told of that.
+[[nodiscard]] inline result end_group() {
+    if (deferred_groups() == 0) { return ncclGroupEnd(); }
+    --deferred_groups();
+    return success;
+}
 
 } // namespace blink::preload::nccl::below

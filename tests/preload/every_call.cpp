@@ -94,6 +94,12 @@ int main() {
     call(&::ncclGroupStart);
     call(&::ncclGroupSimulateEnd);
     call(&::ncclGroupStart);
+    call(&::ncclGroupStart);
+    call(&::ncclCommCount);
+    call(&::ncclGroupEnd);
+    call(&::ncclGroupStart);
+    call(&::ncclCommCount);
+    call(&::ncclGroupEnd);
     call(&::ncclGroupEnd);
     call(&::ncclGroupEnd);
     call(&::ncclGetErrorString);

@@ -111,10 +111,11 @@ class fake_executor final : public executor {
   public:
     fake_executor() { ++alive(); }
     ~fake_executor() override { --alive(); }
-    [[nodiscard]] std::string refusal(const matched_call&) override { return fake().refuses; }
-    void launch(const matched_call& c) override {
+    [[nodiscard]] std::string refusal(const matched_call&, bool /*again*/) override { return fake().refuses; }
+    void launch(const matched_call& c, bool again) override {
         if (fake().throws) { throw blink::cuda_error("no launch"); }
         last_factors() = c.factors;
+        last_again() = again;
         std::string line = "blink " + shown(c.kind, c.count) + " among " + std::to_string(c.streams.size());
         for (const matched_transfer& t : c.transfers) {
             line += ", " + std::to_string(t.bytes) + " B " + std::to_string(t.from) + "-" + std::to_string(t.to);
@@ -129,6 +130,11 @@ class fake_executor final : public executor {
     static std::vector<premul_factor>& last_factors() {
         thread_local std::vector<premul_factor> factors;
         return factors;
+    }
+    /// Whether that was told to be the same as the one before.
+    static bool& last_again() {
+        thread_local bool again = false;
+        return again;
     }
 };
 

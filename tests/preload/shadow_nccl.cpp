@@ -3,6 +3,7 @@
 // A libnccl.so.2 that does nothing but print what it is called with, byte by byte, and answer with a number of its own.
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 #include <type_traits>
 
 #include "nccl_calls.hpp"
@@ -19,10 +20,18 @@ void show(const T& value) {
 }
 
 int answers = 0;
+int open_groups = 0;
 
 template <class Result, class... Arguments>
 Result shown(const char* name, const Arguments&... arguments) {
+    const std::string_view called = name;
+    if (called == "ncclGroupStart") { // Blink calls it before the first call in the group
+        ++open_groups;
+        return Result();
+    }
     std::printf("%s", name);
+    if (open_groups > 0) { std::printf(" (groups: %d)", open_groups); }
+    if (open_groups > 0 && (called == "ncclGroupEnd" || called == "ncclGroupSimulateEnd")) { --open_groups; }
     (show(arguments), ...);
     std::printf("\n");
     ++answers;

@@ -31,6 +31,41 @@ TEST_CASE("the i-th calls of the ranks belong together, whatever the order in wh
     CHECK(written().taken() == lines{"blink allreduce 1 among 2", "blink allreduce 2 among 2", "nccl end"});
 }
 
+TEST_CASE("a group is known to be the same as the last one only where every argument is") {
+    program p(2);
+    const auto again = [&](std::size_t count, const collective_call& own = {collective::allreduce}) {
+        p.blink.group_start();
+        p.call(0, count);
+        p.call(1, count, own);
+        CHECK(p.blink.group_end() == nccl::success);
+        return fake_executor::last_again();
+    };
+    collective_call elsewhere{collective::allreduce};
+    elsewhere.out = &elsewhere;
+    collective_call on_stream{collective::allreduce};
+    on_stream.stream = stream(7);
+    CHECK_FALSE(again(8));
+    CHECK(again(8));
+    CHECK_FALSE(again(9));
+    CHECK_FALSE(again(8));
+    CHECK_FALSE(again(8, elsewhere));
+    CHECK_FALSE(again(8, on_stream));
+    CHECK(again(8, on_stream));
+    CHECK_FALSE(again(8));
+    fake().refuses = "not now";
+    again(8);
+    fake().refuses.clear();
+    CHECK(again(8)); // nothing else ran meanwhile
+    p.blink.group_start();
+    for (const std::size_t r : {0U, 1U}) {
+        p.call(r, 8);
+        p.call(r, 8);
+    }
+    CHECK(p.blink.group_end() == nccl::success);
+    CHECK_FALSE(fake_executor::last_again());
+    (void)written().taken();
+}
+
 TEST_CASE("a call outside a group goes to NCCL, as other threads may speak for the other ranks") {
     program p(2);
     CHECK(p.call(0, 8) == nccl::success);

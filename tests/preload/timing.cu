@@ -32,7 +32,7 @@ using blink::preload::nccl::stream;
 using blink::preload::nccl::unique_id;
 
 constexpr int no_gpus = 77;
-constexpr int repeats = 5;
+constexpr int repeats = 9;
 constexpr int calls_of_graph = 20;
 
 void check(const char* what, int status) {
@@ -119,35 +119,48 @@ double graph_time(const std::vector<place>& places, const caller& call, std::siz
     return median(taken);
 }
 
-/// Microseconds of a call, and of these the host's.
-std::pair<double, double> eager_times(const std::vector<place>& places, const caller& call, std::size_t count) {
+/// A way to make a call.
+struct way {
+    const char* name;
+    caller call;
+};
+
+/// Of each way the microseconds of a call, and of these the host's. The ways take turns, as a machine's speed changes.
+std::vector<std::pair<double, double>> eager_times(const std::vector<place>& places, const std::vector<way>& ways,
+                                                   std::size_t count) {
     const int calls = count > (1U << 18) ? 20 : 400;
-    std::vector<double> all, host;
+    std::vector<std::vector<double>> all(ways.size()), host(ways.size());
     for (int i = 0; i < 2 * repeats; ++i) {
-        wait(places);
-        const auto start = std::chrono::steady_clock::now();
-        for (int j = 0; j < calls; ++j) { call(count); }
-        const double enqueued = microseconds_since(start) / calls;
-        wait(places);
-        if (i < repeats) { continue; } // loads kernels, opens connections, and wakes the processor up
-        host.push_back(enqueued);
-        all.push_back(microseconds_since(start) / calls);
+        for (std::size_t w = 0; w < ways.size(); ++w) {
+            wait(places);
+            const auto start = std::chrono::steady_clock::now();
+            for (int j = 0; j < calls; ++j) { ways[w].call(count); }
+            const double enqueued = microseconds_since(start) / calls;
+            wait(places);
+            if (i < repeats) { continue; } // loads kernels, opens connections, and wakes the processor up
+            host[w].push_back(enqueued);
+            all[w].push_back(microseconds_since(start) / calls);
+        }
     }
-    return {median(all), median(host)};
+    std::vector<std::pair<double, double>> times;
+    for (std::size_t w = 0; w < ways.size(); ++w) { times.emplace_back(median(all[w]), median(host[w])); }
+    return times;
 }
 
 /// All calls that no graph holds come first: who has captured calls orders the others by more than their streams.
-void measure(const char* mode, const char* way, bool tells, const std::vector<place>& places, const caller& call,
+void measure(const char* mode, bool tells, const std::vector<place>& places, const std::vector<way>& ways,
              std::size_t largest) {
-    std::vector<std::pair<double, double>> eager;
+    std::vector<std::vector<std::pair<double, double>>> eager;
     for (std::size_t bytes = 1024; bytes <= largest; bytes *= 4) {
-        eager.push_back(eager_times(places, call, bytes / sizeof(float)));
+        eager.push_back(eager_times(places, ways, bytes / sizeof(float)));
     }
     std::size_t bytes = 1024;
-    for (const auto& [all, host] : eager) {
-        const double graph = graph_time(places, call, bytes / sizeof(float));
-        if (tells) {
-            std::printf("%-9s %-6s %10zu %10.2f %10.2f %10.2f\n", mode, way, bytes, all, host, graph);
+    for (const auto& times : eager) {
+        for (std::size_t w = 0; w < ways.size(); ++w) {
+            const double graph = graph_time(places, ways[w].call, bytes / sizeof(float));
+            if (!tells) { continue; }
+            std::printf("%-9s %-6s %10zu %10.2f %10.2f %10.2f\n", mode, ways[w].name, bytes, times[w].first,
+                        times[w].second, graph);
             std::fflush(stdout);
         }
         bytes *= 4;
@@ -163,18 +176,6 @@ int one_process(std::size_t largest) {
     for (int r = 0; r < gpus; ++r) { places.emplace_back(r, largest); }
     std::vector<communicator*> comms(places.size());
     check("ncclCommInitAll", ncclCommInitAll(comms.data(), gpus, nullptr));
-    measure(
-        "one", "nccl", true, places,
-        [&](std::size_t count) {
-            check("ncclGroupStart", ncclGroupStart());
-            for (std::size_t r = 0; r < places.size(); ++r) {
-                const place& p = places[r];
-                check("ncclAllReduce", ncclAllReduce(p.memory, p.memory, count, float32, sum, comms[r], of_nccl(p.on)));
-            }
-            check("ncclGroupEnd", ncclGroupEnd());
-        },
-        largest);
-    for (communicator* c : comms) { check("ncclCommDestroy", ncclCommDestroy(c)); }
     blink::group_options choices;
     choices.ranks = gpus;
     blink::cuda_group group(choices);
@@ -183,9 +184,19 @@ int one_process(std::size_t largest) {
         group.use_stream(p.device, p.on);
         buffers.push_back(p.data());
     }
-    measure(
-        "one", "header", true, places,
-        [&](std::size_t count) { blink::allreduce(group, buffers, buffers, count, blink::sum{}); }, largest);
+    const auto through_nccl = [&](std::size_t count) {
+        check("ncclGroupStart", ncclGroupStart());
+        for (std::size_t r = 0; r < places.size(); ++r) {
+            const place& p = places[r];
+            check("ncclAllReduce", ncclAllReduce(p.memory, p.memory, count, float32, sum, comms[r], of_nccl(p.on)));
+        }
+        check("ncclGroupEnd", ncclGroupEnd());
+    };
+    const auto through_headers = [&](std::size_t count) {
+        blink::allreduce(group, buffers, buffers, count, blink::sum{});
+    };
+    measure("one", true, places, {{"nccl", through_nccl}, {"header", through_headers}}, largest);
+    for (communicator* c : comms) { check("ncclCommDestroy", ncclCommDestroy(c)); }
     return 0;
 }
 
@@ -194,18 +205,15 @@ int process_of(int rank, int ranks, const unique_id& id, const std::string& meet
     const place& own = places.front();
     communicator* comm = nullptr;
     check("ncclCommInitRank", ncclCommInitRank(&comm, ranks, id, rank));
-    measure(
-        "processes", "nccl", rank == 0, places,
-        [&](std::size_t count) {
-            check("ncclAllReduce", ncclAllReduce(own.memory, own.memory, count, float32, sum, comm, of_nccl(own.on)));
-        },
-        largest);
-    check("ncclCommDestroy", ncclCommDestroy(comm));
     blink::communicator header(rank, ranks, blink::rendezvous(meeting));
-    measure(
-        "processes", "header", rank == 0, places,
-        [&](std::size_t count) { blink::allreduce(header, own.data(), own.data(), count, blink::sum{}, own.on); },
-        largest);
+    const auto through_nccl = [&](std::size_t count) {
+        check("ncclAllReduce", ncclAllReduce(own.memory, own.memory, count, float32, sum, comm, of_nccl(own.on)));
+    };
+    const auto through_headers = [&](std::size_t count) {
+        blink::allreduce(header, own.data(), own.data(), count, blink::sum{}, own.on);
+    };
+    measure("processes", rank == 0, places, {{"nccl", through_nccl}, {"header", through_headers}}, largest);
+    check("ncclCommDestroy", ncclCommDestroy(comm));
     return 0;
 }
 

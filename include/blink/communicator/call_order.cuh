@@ -4,6 +4,7 @@
 /// Eager calls of one rank follow each other, whatever streams they are on.
 #pragma once
 
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/start_kernel.cuh>
 
@@ -38,7 +39,7 @@ class call_order {
     [[nodiscard]] launch_mark* before(cudaStream_t stream, cudaStream_t own) {
         const stream_scope current(stream, device_);
         const bool is_own = stream == own;
-        const unsigned long long id = is_own ? own_id : id_of(stream);
+        const unsigned long long id = is_own ? own_id : number_of(stream);
         if (last_ != id) {
             check_stream(stream, device_);
             if (last_) { catch_up(stream, own); }
@@ -70,14 +71,7 @@ class call_order {
     }
 
   private:
-    static constexpr unsigned long long own_id = 0;
-
-    /// A number above 0 that no other stream ever has, though its handle may come again.
-    static unsigned long long id_of(cudaStream_t stream) {
-        unsigned long long id = 0;
-        check(cudaStreamGetId(stream, &id), "cudaStreamGetId");
-        return id;
-    }
+    static constexpr unsigned long long own_id = 0; ///< no stream has this number
 
     int device_;
     launch_mark done_;                       ///< behind the last call, unless that was on the own stream

@@ -6,6 +6,7 @@
 
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
@@ -20,13 +21,6 @@
 #include <vector>
 
 namespace blink::cuda {
-
-/// True while what this stream gets becomes part of a graph.
-[[nodiscard]] inline bool is_captured(cudaStream_t stream) {
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-    return status == cudaStreamCaptureStatusActive;
-}
 
 /// True where what is enqueued on these streams may wait for each other: none of them is captured, or all of them into
 /// the same graph.

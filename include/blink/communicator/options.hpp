@@ -53,6 +53,7 @@ struct group_options {
     tuning tuned{};                            ///< how GPUs run what is left open, such as `read_tuning(file)`
     bool staged = false;                       ///< on GPUs no rank touches another's buffers, as between processes
     bool learn_host_share = true;              ///< calls on streams correct the shares that copies send over the host
+    bool checks_buffers = true; ///< on GPUs of one process; false: the caller has, before each collective
 };
 
 } // namespace blink

@@ -18,6 +18,7 @@
 #include <blink/communicator/registered_buffer.hpp>
 #include <blink/communicator/rendezvous.hpp>
 #include <blink/communicator/short_call.cuh>
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/core/buffers.hpp>
 #include <blink/core/collective.hpp>
 #include <blink/core/error.hpp>
@@ -107,8 +108,7 @@ class communicator {
         if (!resources_.aborted()) { return group_status::ready; } // whatever goes wrong sets that word
         using reason = meeting_failure::reason;
         const reason what = resources_.met().failure().what;
-        if (what == reason::none) { return group_status::timed_out; }
-        if (what == reason::timed_out) { return group_status::timed_out; }
+        if (what == reason::none || what == reason::timed_out) { return group_status::timed_out; }
         return what == reason::aborted ? group_status::aborted : group_status::failed;
     }
     /// Why it is not ready, in the words that calls throw; empty where it is. From any thread.
@@ -237,6 +237,7 @@ class communicator {
         plan made;
         cuda::runtime_schedule form;
         bool all_pairs_joined = false; ///< by hops of the plan's fabric
+        mutable cuda::known_shape known{};
     };
 
     static int known(const std::optional<int>& number) {
@@ -254,7 +255,7 @@ class communicator {
         in_order(stream, [&](const cuda::device_ranks& here) {
             const std::span<const cuda::device_ranks> devices(&here, 1);
             const bool straight = s.kind == collective::allreduce && resources_.all_reach_all();
-            const cuda::short_ways ways{s, entry.form, one_lane_, true, straight, entry.all_pairs_joined};
+            const cuda::short_ways ways{s, entry.form, one_lane_, entry.known, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
                 launch_long<T>(entry, in, out, count, op, choices, devices);
@@ -266,9 +267,7 @@ class communicator {
     template <class Enqueue>
     void in_order(cudaStream_t stream, const Enqueue& enqueue) {
         const cuda::device_scope current(device());
-        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-        cuda::check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-        const bool eager = status == cudaStreamCaptureStatusNone;
+        const bool eager = !cuda::is_captured(stream);
         place_.stream = stream;
         place_.mark = eager ? order_.before(stream, this->stream()) : nullptr;
         enqueue(std::as_const(place_));

@@ -23,6 +23,7 @@ struct short_ways {
     const schedule& trees;
     const runtime_schedule& form; ///< of the trees
     const schedule& one_lane;
+    known_shape& known;  ///< of a call over these
     bool along_trees;    ///< no relay is in between
     bool straight;       ///< it is an AllReduce, and all ranks reach each other
     bool straight_pays;  ///< by hops of their own
@@ -61,9 +62,12 @@ bool launch_short(protocol how, const short_ways& ways, std::span<const T* const
                                                 memory.tuned, memory.blocks);
         const auto launched = [&]<bool Straight>(std::bool_constant<Straight>) {
             const schedule& lanes = Straight ? ways.one_lane : ways.trees;
-            const auto shape = stream_shape_on<Straight, T, Op, runtime_schedule>(lanes, count, devices, memory);
-            if (shape) { launch_streams<Straight, T>(lanes, *shape, ways.form, in, out, op, devices, memory); }
-            return shape.has_value();
+            const call_shape* const shape =
+                stream_shape_on<Straight, T, Op, runtime_schedule>(lanes, count, devices, memory, ways.known);
+            if (shape != nullptr) {
+                launch_streams<Straight, T>(lanes, *shape, ways.form, in, out, op, devices, memory);
+            }
+            return shape != nullptr;
         };
         if constexpr (!std::is_same_v<Op, first_of_two>) {
             if (chosen == protocol::all_pairs && ways.straight && launched(std::true_type{})) { return true; }

@@ -91,7 +91,7 @@ tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_s
     call.participants = static_cast<std::uint8_t>(m.flags.size());
     call.abort = m.words;
     call.faults = m.words + 1;
-    call.timeout_ns = 20'000'000'000;
+    call.timeout_ns = 100'000'000'000;
     return call;
 }
 

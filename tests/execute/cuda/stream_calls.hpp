@@ -49,7 +49,7 @@ stream_call<T> make_call(const schedule& s, stream_memory_of& m, buffers<T>& b, 
     lay_streams(call, shape, thread_machine::team_threads);
     call.abort = m.words;
     call.faults = m.words + 1;
-    call.timeout_ns = 20'000'000'000;
+    call.timeout_ns = 100'000'000'000;
     return call;
 }
 

@@ -13,6 +13,7 @@
 #include <blink/execute/cuda/cell.hpp>
 #include <blink/execute/cuda/deadline.hpp>
 #include <blink/execute/cuda/fault.hpp>
+#include <blink/execute/cuda/pair_sum.hpp>
 #include <blink/execute/cuda/stream.hpp>
 #include <blink/execute/cuda/stream_context.hpp>
 #include <blink/execute/cuda/unit_arithmetic.hpp>
@@ -82,20 +83,29 @@ class short_pair {
             if (!machine_.team_all(ok)) { return; }
         }
         const unit<T> theirs = from_cells<T>(unit_in_cells<T>{{came}});
-        unit<T> first;
-        unit<T> second;
-        BLINK_UNROLL
-        for (int i = 0; i < context::width; ++i) {
-            first.v[i] = at_.rank == 0 ? own.v[i] : theirs.v[i];
-            second.v[i] = at_.rank == 0 ? theirs.v[i] : own.v[i];
-        }
-        auto total = converted<accumulator_of<Op, T>>(first);
-        add<T>(op_, total, second);
-        if (row.mine) { store<context::width>(row.out, 0, complete<T>(op_, total, 2)); }
+        if (row.mine) { store<context::width>(row.out, 0, total_of(own, theirs)); }
         if (row.thread == 0) { *row.state = {position + 1, told}; }
     }
 
   private:
+    /// Combined in the order of the ranks.
+    [[nodiscard]] BLINK_DEVICE_CODE unit<T> total_of(const unit<T>& own, const unit<T>& theirs) const {
+        if constexpr (sums_pairs<Op, T>) {
+            return sum_of_pair<T>(own, theirs);
+        } else {
+            unit<T> first;
+            unit<T> second;
+            BLINK_UNROLL
+            for (int i = 0; i < context::width; ++i) {
+                first.v[i] = at_.rank == 0 ? own.v[i] : theirs.v[i];
+                second.v[i] = at_.rank == 0 ? theirs.v[i] : own.v[i];
+            }
+            auto total = converted<accumulator_of<Op, T>>(first);
+            add<T>(op_, total, second);
+            return complete<T>(op_, total, 2);
+        }
+    }
+
     /// False after the deadline.
     [[nodiscard]] BLINK_DEVICE_CODE bool wait_for_room(const std::uint64_t* emptied, std::uint64_t position,
                                                        int other) const {

@@ -10,9 +10,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
+#include <atomic>
 #include <cstddef>
-#include <map>
-#include <mutex>
 
 namespace blink::cuda {
 
@@ -25,18 +25,20 @@ __global__ void pass_turn() {
 /// True where `device` starts kernels ahead of their turn, also in graphs, and this program's know that they are early.
 [[nodiscard]] inline bool starts_early(int device) {
 #if CUDART_VERSION >= 12030
-    static std::mutex guard;
-    static std::map<int, bool> known;
-    const std::scoped_lock lock(guard);
-    auto [entry, missing] = known.try_emplace(device, false);
-    if (missing) {
+    enum : signed char { unknown, no, yes };
+    static std::array<std::atomic<signed char>, 64> known{}; // every launch asks
+    std::atomic<signed char> other{unknown};
+    const auto at = static_cast<std::size_t>(device);
+    std::atomic<signed char>& answer = at < known.size() ? known[at] : other;
+    if (answer.load(std::memory_order_relaxed) == unknown) {
         int major = 0;
         check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
         cudaFuncAttributes code{};
         check(cudaFuncGetAttributes(&code, pass_turn<gpu_machine>), "cudaFuncGetAttributes");
-        entry->second = major >= 9 && code.ptxVersion >= 90; // code for older GPUs does not wait for its turn
+        const bool early = major >= 9 && code.ptxVersion >= 90; // code for older GPUs does not wait for its turn
+        answer.store(early ? yes : no, std::memory_order_relaxed);
     }
-    return entry->second;
+    return answer.load(std::memory_order_relaxed) == yes;
 #else
     return device < 0;
 #endif

@@ -13,6 +13,7 @@
 #include <blink/core/operators.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/device_schedule.hpp>
+#include <blink/execute/cuda/pair_sum.hpp>
 #include <blink/execute/cuda/short_pair.hpp>
 #include <blink/execute/cuda/stream_context.hpp>
 #include <blink/execute/cuda/unit_arithmetic.hpp>
@@ -148,10 +149,22 @@ class all_pairs_walk {
     }
 
     BLINK_DEVICE_CODE bool end(std::uint32_t row, const unit<T>& own) {
+        if constexpr (sums_pairs<Op, T>) {
+            if (at_.call->ranks == 2) { return end_pair(row, own); }
+        }
         unit_total<T, Op> total;
         if (!sum(row, own, total)) { return false; }
         at_.template tell<way::up>(others_, row);
         at_.keep(row, complete<T>(op_, total, at_.call->ranks));
+        return true;
+    }
+
+    /// The same between two ranks.
+    BLINK_DEVICE_CODE bool end_pair(std::uint32_t row, const unit<T>& own) {
+        unit<T> theirs;
+        if (!at_.template receive<way::up>(1 - at_.rank, row, theirs)) { return false; }
+        at_.template tell<way::up>(others_, row);
+        at_.keep(row, sum_of_pair<T>(own, theirs));
         return true;
     }
 
