@@ -35,7 +35,11 @@ class bench {
     /// @param blocks of a rank, 0: as many as fit
     bench(const blink::topology& machine, const std::vector<int>& ranks, std::size_t bytes, double scale,
           int blocks = 0)
-        : group_({.machine = machine, .gpus = ranks, .virtual_ranks = static_cast<int>(ranks.size()), .blocks = blocks},
+        : group_({.machine = machine,
+                  .gpus = ranks,
+                  .virtual_ranks = static_cast<int>(ranks.size()),
+                  .blocks = blocks,
+                  .tuned = {.most_chunk_bytes = most_chunk_bytes(0)}},
                  scale),
           in_(group_.make_buffers<float>(bytes / sizeof(float))),
           out_(group_.make_buffers<float>(bytes / sizeof(float))) {
@@ -53,7 +57,7 @@ class bench {
     /// @throw blink::error where an element is wrong
     double measure(const blink::schedule& s, const blink::fabric& f, std::size_t bytes) {
         const std::size_t count = bytes / sizeof(float);
-        const auto call = [&] { group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{}); };
+        const auto call = [&] { run(s, f, count); };
         call();
         check(s, count);
         const double ms = median_ms(call);
@@ -67,7 +71,7 @@ class bench {
     double measure_graph_us(const blink::schedule& s, const blink::fabric& f, std::size_t bytes, int repeats) {
         const std::size_t count = bytes / sizeof(float);
         const cudaStream_t stream = group_.stream(0);
-        const auto call = [&] { group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{}); };
+        const auto call = [&] { run(s, f, count); };
         call();
         check(s, count);
         blink::cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
@@ -90,7 +94,7 @@ class bench {
     std::vector<std::vector<double>> lane_ends(const blink::schedule& s, const blink::fabric& f, std::size_t bytes) {
         const std::size_t count = bytes / sizeof(float);
         group_.time_lanes(true);
-        group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{});
+        run(s, f, count);
         group_.time_lanes(false);
         check(s, count);
         auto ends = group_.lane_ends(s);
@@ -108,6 +112,14 @@ class bench {
     }
 
   private:
+    /// Enqueues a call. A long one asks for the chunks that `most_chunk_bytes` gives it.
+    void run(const blink::schedule& s, const blink::fabric& f, std::size_t count) {
+        const std::size_t most = most_chunk_bytes(count * sizeof(float));
+        blink::options choices;
+        if (most > most_chunk_bytes(0)) { choices.chunk = blink::fixed_chunk{most}; }
+        group_.run_schedule<float>(s, f, from_, to_, count, blink::sum{}, choices);
+    }
+
     static cudaEvent_t made_event() {
         cudaEvent_t e{};
         blink::cuda::check(cudaEventCreate(&e), "cudaEventCreate");

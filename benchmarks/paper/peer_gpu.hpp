@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -28,15 +29,20 @@ inline constexpr blink::block_costs peer_costs{.chunk_us = 0.5, .block_GBps = 44
     constexpr int blocks = 128; // the executor's default
     if (s.lanes.size() > blink::cuda::max_lanes) {
         const auto each = std::max<std::size_t>(1, blocks / s.lanes.size());
-        return {std::vector<int>(s.lanes.size(), static_cast<int>(each)), chunk_bytes == 0 ? 64U << 10 : chunk_bytes,
-                4};
+        return {std::vector<int>(s.lanes.size(), static_cast<int>(each)),
+                chunk_bytes == 0 ? 64U << 10 : chunk_bytes,
+                4,
+                {}};
     }
     const std::size_t shards = blink::is_sharded(s.kind) ? static_cast<std::size_t>(s.ranks) : 1;
     const auto shape =
         blink::cuda::make_shape(s, bytes / shards / sizeof(float), sizeof(float),
                                 {.blocks = blocks, .slot_memory = 32U << 20, .chunk_bytes = chunk_bytes});
-    blink::block_layout layout{{}, shape.chunk_elements * sizeof(float), shape.slots_per_child};
-    for (std::size_t l = 0; l < s.lanes.size(); ++l) { layout.blocks.push_back(shape.lanes[l].blocks); }
+    blink::block_layout layout{{}, shape.chunk_elements * sizeof(float), shape.slots_per_child, {}};
+    for (const blink::cuda::lane_slice& l : std::span(shape.lanes).first(s.lanes.size())) {
+        layout.blocks.push_back(l.blocks);
+        layout.lane_bytes.push_back((l.end - l.begin) * sizeof(float));
+    }
     return layout;
 }
 

@@ -20,6 +20,7 @@ namespace {
 
 /// The largest layout of at most `most` blocks in which no lane has more than 4 % more or less than its share.
 blink::block_layout in_proportion(const blink::schedule& s, blink::block_layout layout, int most) {
+    layout.lane_bytes.clear();
     for (int total = most; total > 0; --total) {
         double worst = 0;
         for (std::size_t l = 0; l < s.lanes.size(); ++l) {

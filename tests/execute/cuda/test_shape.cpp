@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 using namespace blink;
@@ -91,6 +92,35 @@ TEST_CASE("blocks stay unused where the lanes then end together") {
     // Those in proportion would be 23, fewer than evenness is worth.
     CHECK(dealt({12 / 23.0, 5 / 23.0, 2 / 23.0, 2 / 23.0, 2 / 23.0}, 33) == std::vector{17, 7, 3, 3, 3});
     CHECK(dealt({0.5, 0.5}, 128) == std::vector{64, 64});
+    // 51, 17 and 17 would be in proportion, but smaller lanes may be ahead by a little.
+    CHECK(dealt({0.6, 0.2, 0.2}, 88) == std::vector{52, 18, 18});
+}
+
+TEST_CASE("elements go half of the way towards blocks that could not be dealt in proportion") {
+    const auto cut = [](collective kind, const std::vector<double>& shares, int blocks, std::size_t count) {
+        schedule s{kind, 2, 0, {}};
+        for (const double share : shares) { s.lanes.push_back({0, share, std::vector<role>(2)}); }
+        const call_shape shape = make_shape(s, count, 4, {.blocks = blocks});
+        std::vector<double> parts;
+        std::uint64_t end = 0;
+        for (std::size_t l = 0; l < shares.size(); ++l) {
+            CHECK(shape.lanes[l].begin == end);
+            end = shape.lanes[l].end;
+            CHECK((end % shape.grain == 0 || end == count));
+            parts.push_back(static_cast<double>(end - shape.lanes[l].begin) / static_cast<double>(count));
+        }
+        CHECK(end == count);
+        return parts;
+    };
+    const std::vector<double> five{12 / 23.0, 5 / 23.0, 2 / 23.0, 2 / 23.0, 2 / 23.0}; // 17, 7, 3, 3 and 3 blocks of 33
+    const auto shifted = cut(collective::allreduce, five, 33, (64u << 20) + 5);
+    CHECK(shifted[0] == doctest::Approx((12 / 23.0 + 17 / 33.0) / 2).epsilon(1e-4));
+    CHECK(shifted[4] == doctest::Approx((2 / 23.0 + 3 / 33.0) / 2).epsilon(1e-4));
+    // In proportion, or nearly so, or with lanes so small that a block is out of all proportion: as planned.
+    CHECK(cut(collective::allreduce, five, 23, 64u << 20)[4] == doctest::Approx(2 / 23.0).epsilon(1e-4));
+    CHECK(cut(collective::allreduce, {0.6, 0.2, 0.2}, 88, 64u << 20)[2] == doctest::Approx(0.2).epsilon(1e-4));
+    CHECK(cut(collective::broadcast, {0.9, 0.05, 0.05}, 8, 64u << 20)[2] == doctest::Approx(0.05).epsilon(1e-4));
+    CHECK(cut(collective::broadcast, {0.5, 0.5}, 2, 3)[1] == 1); // nothing is lost of a call of one line
 }
 
 TEST_CASE("a shape that does not fit is refused") {

@@ -56,6 +56,43 @@ TEST_CASE("one block pays for its chunk, then waits until the link has carried i
     CHECK(called.seconds == exactly(800 * chunk_seconds + 50 * us));
 }
 
+TEST_CASE("who hands on in both directions has half of its threads for each") {
+    // The middle loads its own input and its child's partial result and stores their sum; the root stores two copies.
+    const block_costs costs{.block_GBps = 10, .both_ways = 2};
+    const auto up = run(made::chain(3, collective::reduce), 1, costs);
+    CHECK(up.seconds == doctest::Approx(800 * (3 * chunk / 10e9 + chunk_seconds)).epsilon(0.01));
+    const auto both = run(made::chain(3, collective::allreduce), 1, costs);
+    CHECK(both.seconds == doctest::Approx(800 * (2 * 3 * chunk / 10e9 + chunk_seconds)).epsilon(0.01));
+    const auto down = run(made::chain(3, collective::broadcast), 1, costs);
+    CHECK(down.seconds == doctest::Approx(800 * (3 * chunk / 10e9 + chunk_seconds)).epsilon(0.01));
+}
+
+TEST_CASE("what is combined costs more, and all blocks share the memory of a GPU that plays all ranks") {
+    const auto sum = run(made::chain(2, collective::reduce), 1, {.chunk_us = 6, .combine_us = 14});
+    CHECK(sum.seconds == doctest::Approx(800 * 20 * us).epsilon(0.01)); // the root's, longer than the leaf's 10
+    CHECK(run(made::chain(2, collective::broadcast), 1, {.combine_us = 14}).seconds == exactly(800 * chunk_seconds));
+    // Two blocks of a root each move a chunk three times, at a rate at which the link would be twice as fast.
+    const auto shared = run(made::chain(2, collective::broadcast), 2, {.memory_GBps = 37.5});
+    CHECK(shared.seconds == doctest::Approx(800 * 2 * chunk_seconds).epsilon(0.01));
+    CHECK(run(made::chain(2, collective::broadcast), 2, {.memory_GBps = 300}).seconds ==
+          doctest::Approx(800 * chunk_seconds).epsilon(0.01));
+}
+
+TEST_CASE("a layout may cut the lanes in another way than the schedule") {
+    made::world w = made::chain(2, collective::broadcast);
+    blink::packed_tree half = w.packing.trees[0];
+    half.GBps = 12.5;
+    w.packing.trees = {half, half};
+    const auto s = blink::make_schedule(w.packing);
+    block_layout layout = each(s, 1);
+    layout.lane_bytes = {600 * chunk, 200 * chunk};
+    const auto t = blink::simulate_blocks(s, w.fabric, bytes, layout);
+    CHECK(t.seconds == exactly(800 * chunk_seconds));
+    CHECK(t.lane_seconds[1] == doctest::Approx(400 * chunk_seconds).epsilon(0.01)); // in turns
+    layout.lane_bytes = {bytes};
+    CHECK_THROWS_AS((void)blink::simulate_blocks(s, w.fabric, bytes, layout), blink::usage_error);
+}
+
 TEST_CASE("blocks of a lane hide each other's costs until the link is full") {
     const auto w = made::chain(2, collective::broadcast);
     const block_costs costs{.chunk_us = 12};

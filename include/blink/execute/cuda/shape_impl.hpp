@@ -26,12 +26,17 @@ enum class evenness : unsigned char {
     weighed
 };
 
+/// By how much the elements a block of two lanes may differ before the lanes no longer end together.
+inline constexpr double even_enough = 1.04;
+
 /// Blocks for each lane in proportion to its elements, at least one each and at most `total` in all.
 ///
 /// Lanes that share a link share it by their blocks, so blocks out of proportion to the elements hold up the others.
 /// Where evenness is weighed, up to a quarter of the blocks stay unused for it: a lane's blocks are worth their number,
-/// and the unevenness, the most elements a block over the least, counts by its square. Else, and among equals, those
-/// blocks stay unused that would not make the slowest lane faster.
+/// and the unevenness, the most elements a block over the least, counts by its square. Smaller lanes may be ahead by
+/// `even_enough`, since their turns on a link come later where they wait for others too: over emulated links three
+/// lanes of 3 : 1 : 1 carried 60.7 GB/s with 52, 18 and 18 blocks, and 59.0 with 51, 17 and 17. Else, and among equals,
+/// those blocks stay unused that would not make the slowest lane faster.
 inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, std::uint64_t elements,
                         evenness weight = evenness::ignored) {
     const std::span lanes = std::span(shape.lanes).first(lane_count);
@@ -50,7 +55,9 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
     }
     const auto cost = [&] {
         const auto [least, most] = std::minmax_element(lanes.begin(), lanes.end(), slower);
-        const double uneven = weight == evenness::weighed && load(*least) > 0 ? load(*most) / load(*least) : 1;
+        if (weight == evenness::ignored || load(*least) == 0) { return load(*most); }
+        const bool small_ahead = least->end - least->begin < most->end - most->begin;
+        const double uneven = std::max(load(*most) / load(*least) / (small_ahead ? even_enough : 1), 1.0);
         return load(*most) * uneven * uneven;
     };
     std::array<lane_slice, max_lanes> best = shape.lanes;
@@ -67,6 +74,33 @@ inline void deal_blocks(call_shape& shape, std::size_t lane_count, int total, st
         l.first_block = shape.blocks;
         shape.blocks += l.blocks;
     }
+}
+
+/// Lanes that lie one behind the other take half of what rounding left between their blocks' shares and their own,
+/// where that is more than `even_enough` and no more than a tenth of any lane: so neither the blocks nor the links are
+/// held up by all of it.
+inline void shift_towards_blocks(call_shape& shape, std::size_t lane_count, std::uint64_t elements) {
+    const std::span lanes = std::span(shape.lanes).first(lane_count);
+    double least = 2;
+    double most = 0;
+    const auto by_blocks = [&](const lane_slice& l) {
+        return static_cast<double>(elements) * l.blocks / static_cast<double>(shape.blocks);
+    };
+    for (const lane_slice& l : lanes) {
+        const double part = by_blocks(l) / std::max(static_cast<double>(l.end - l.begin), 1.0);
+        least = std::min(least, part);
+        most = std::max(most, part);
+    }
+    if (most <= least * even_enough || least < 0.9 || most > 1.1) { return; }
+    double end = 0;
+    std::uint64_t begin = 0;
+    for (lane_slice& l : lanes) {
+        end += (by_blocks(l) + static_cast<double>(l.end - l.begin)) / 2;
+        l.begin = begin;
+        l.end = std::max(begin, static_cast<std::uint64_t>(end) / shape.grain * shape.grain);
+        begin = l.end;
+    }
+    lanes.back().end = elements;
 }
 
 /// Where the elements of each lane lie; returns how many there are in all.
@@ -118,6 +152,7 @@ BLINK_INLINE call_shape make_shape(const schedule& s, std::size_t count, std::si
     const std::size_t grain_bytes = shape.grain * element_bytes;
     for (int blocks = std::max(static_cast<int>(wanted), lane_count);; blocks = std::max(blocks / 2, lane_count)) {
         detail::deal_blocks(shape, s.lanes.size(), blocks, elements, detail::evenness::weighed);
+        if (!is_sharded(s.kind)) { detail::shift_towards_blocks(shape, s.lanes.size(), elements); }
         const std::size_t block_bytes = bytes / static_cast<std::size_t>(blocks) + 1;
         const std::size_t chosen =
             limits.chunk_bytes != 0

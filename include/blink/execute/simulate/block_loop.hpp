@@ -35,7 +35,10 @@ class block_loop {
             throw schedule_error("simulate_blocks: " + std::to_string(s.ranks) + " ranks on a fabric of " +
                                  std::to_string(f.ranks));
         }
-        const std::vector<element_range> parts = split(s, bytes);
+        std::vector<std::size_t> parts = layout.lane_bytes;
+        if (parts.empty()) {
+            for (const element_range& r : split(s, bytes)) { parts.push_back(r.size()); }
+        }
         for (std::size_t l = 0; l < s.lanes.size(); ++l) {
             if (s.lanes[l].roles.size() != static_cast<std::size_t>(s.ranks)) {
                 throw schedule_error("simulate_blocks: lane " + std::to_string(l) + " has not one role for each rank");
@@ -43,7 +46,7 @@ class block_loop {
             make_hops(l);
             const auto blocks = static_cast<std::size_t>(layout.blocks[l]);
             for (std::size_t b = 0; b < blocks; ++b) {
-                const std::size_t size = parts[l].size() * (b + 1) / blocks - parts[l].size() * b / blocks;
+                const std::size_t size = parts[l] * (b + 1) / blocks - parts[l] * b / blocks;
                 make_agents(static_cast<int>(l), static_cast<double>(size));
             }
         }
@@ -107,6 +110,7 @@ class block_loop {
         int first_source = 0;         ///< in `sources_`: agents whose chunks it waits for
         int sources = 0;
         int first_reader = 0; ///< in `readers_`: by hop, the agent that waits for the chunk, or none
+        double moved;         ///< bytes that it loads and stores, by those of a chunk
         double second_per_byte;
         int next = 0;    ///< chunk
         int arrived = 0; ///< of the way down
@@ -168,8 +172,9 @@ class block_loop {
             const double kept = way_up && is_top(l, r) ? 1 : 0;
             const double moved = 1 + (way_up ? static_cast<double>(own.reduce_from.size()) : 0) + kept +
                                  static_cast<double>(sends->size());
-            agents_.push_back(
-                {lane, r, way_up, chunks, bytes, sends, none, 0, 0, 0, moved / (costs_.block_GBps * 1e9)});
+            const bool both = reduces(s_.kind) && !is_top(l, r) && !own.broadcast_to.empty();
+            agents_.push_back({lane, r, way_up, chunks, bytes, sends, none, 0, 0, 0, moved,
+                               moved * (both ? costs_.both_ways : 1) / (costs_.block_GBps * 1e9)});
             (way_up ? up : down)[static_cast<std::size_t>(r)] = static_cast<int>(agents_.size()) - 1;
         };
         for (int r = 0; r < s_.ranks; ++r) {
@@ -225,8 +230,15 @@ class block_loop {
         if (now_ < a.looks_until) { return; }
         a.busy = true;
         const bool only_polls = !a.up && a.hops->empty();
-        const double end = now_ + costs_.chunk_us * 1e-6 + chunk_size(a) * a.second_per_byte;
-        events_.push({only_polls ? now_ : end, index, worked});
+        events_.push({only_polls ? now_ : worked_at(a), index, worked});
+    }
+
+    /// When a block has done its work on the next chunk; its bytes take their turn of the memory.
+    double worked_at(const agent& a) {
+        const double size = chunk_size(a);
+        memory_free_ = std::max(memory_free_, now_) + size * a.moved / (costs_.memory_GBps * 1e9);
+        const double idle_us = costs_.chunk_us + (a.sources > 0 ? costs_.combine_us : 0);
+        return std::max(now_ + size * a.second_per_byte, memory_free_) + idle_us * 1e-6;
     }
 
     void poll(int index) {
@@ -297,6 +309,7 @@ class block_loop {
     int slots_;
     double chunk_bytes_;
     std::vector<double> free_at_; ///< by link
+    double memory_free_ = 0;      ///< when it has served all that asked
     double looks_end_ = 0;        ///< of those that were begun
     int ready_ = 0;               ///< agents
     std::vector<double> lane_end_;

@@ -40,8 +40,12 @@ struct block_times {
         throw usage_error("simulate_blocks: expected one block or more for each of " + std::to_string(s.lanes.size()) +
                           " lanes");
     }
+    if (!layout.lane_bytes.empty() && layout.lane_bytes.size() != s.lanes.size()) {
+        throw usage_error("simulate_blocks: expected the bytes of each lane or of none");
+    }
     if (layout.chunk_bytes < 1 || layout.slots < 1 || !(costs.chunk_us >= 0) || !(costs.latency_us >= 0) ||
-        !(costs.call_us >= 0) || !(costs.block_GBps > 0) || !(costs.patience_us > 0) || !(costs.look_us >= 0)) {
+        !(costs.call_us >= 0) || !(costs.block_GBps > 0) || !(costs.patience_us > 0) || !(costs.look_us >= 0) ||
+        !(costs.both_ways >= 1) || !(costs.combine_us >= 0) || !(costs.memory_GBps > 0)) {
         throw usage_error("simulate_blocks: expected chunks, slots, rates and patience above 0, no times below 0");
     }
     block_times result{bytes, 0, 0, {}};
