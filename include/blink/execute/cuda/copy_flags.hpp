@@ -27,13 +27,12 @@ struct copy_flag_table {
     copy_flags* of[max_ranks];
 };
 
-/// Tells the ranks in `peers` that `queue` of `rank` has come so far in the rank's running call. What the stream did
-/// before has ended for all GPUs where this begins. There is no fence here: it would wait for the copies that run
-/// meanwhile too.
+/// Tells the ranks in `peers` that `queue` of `rank` has come so far in the rank's running call.
 template <class Machine>
 BLINK_DEVICE_CODE inline void raise_flag(const Machine& machine, const copy_flag_table& flags, int rank, int queue,
                                          std::uint32_t count, std::uint32_t peers) {
     const std::uint64_t value = flag_value(flags.of[rank]->call, count);
+    machine.fence();
     for (int r = 0; r < max_ranks; ++r) {
         if ((peers >> r & 1U) != 0) { machine.store(flags.of[r]->told + queue, value); }
     }
@@ -44,7 +43,6 @@ template <class Machine>
 BLINK_DEVICE_CODE inline void enter_call(const Machine& machine, const copy_flag_table& flags, int rank, int queue,
                                          std::uint32_t count, std::uint32_t peers) {
     ++flags.of[rank]->call;
-    machine.fence();
     raise_flag(machine, flags, rank, queue, count, peers);
 }
 
