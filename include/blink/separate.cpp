@@ -15,6 +15,7 @@
 #include <blink/communicator/placement_impl.hpp>
 #include <blink/communicator/process_card_impl.hpp>
 #include <blink/communicator/rendezvous_impl.hpp>
+#include <blink/communicator/shared_memory_impl.hpp>
 #include <blink/core/buffers_impl.hpp>
 #include <blink/execute/cuda/copy_choice_impl.hpp>
 #include <blink/execute/cuda/copy_plan_impl.hpp>
@@ -22,6 +23,7 @@
 #include <blink/execute/cuda/device_schedule_impl.hpp>
 #include <blink/execute/cuda/fault_impl.hpp>
 #include <blink/execute/cuda/host_shares_impl.hpp>
+#include <blink/execute/cuda/rank_program_impl.hpp>
 #include <blink/execute/cuda/shape_impl.hpp>
 #include <blink/execute/host/chunk_queue_impl.hpp>
 #include <blink/execute/host/compile_impl.hpp>

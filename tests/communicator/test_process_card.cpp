@@ -57,6 +57,7 @@ TEST_CASE("what does not fit together is refused with the rank") {
     refused([](auto& c) { c[1].choices = blink::make_process_card({.blocks = 3}).choices; },
             "rank 1 and rank 0 were given different options");
     const std::vector<blink::process_options> different{{.blocks = 3},
+                                                        {.copy_room = true},
                                                         {.gpus = {1, 0}},
                                                         {.timeout = std::chrono::milliseconds{5}},
                                                         {.machine = blink::topology(blink::dgx1v)},

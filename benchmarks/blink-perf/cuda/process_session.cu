@@ -30,6 +30,7 @@ blink::process_options chosen_process(const options& o, int rank) {
     p.timeout = g.timeout;
     p.blocks = g.blocks;
     p.tuned = g.tuned;
+    p.copy_room = o.registered; // both are for programs that make the same long calls again and again
     return p;
 }
 

@@ -4,6 +4,8 @@
 /// What calls by copy engines need beside their group: streams, events, slots on the GPUs and a ring on the host.
 #pragma once
 
+#include <blink/communicator/capture.cuh>
+#include <blink/communicator/copy_job.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
 #include <blink/communicator/stream_facts.cuh>
@@ -40,24 +42,6 @@ namespace blink::cuda {
     }
     return first != cudaStreamCaptureStatusInvalidated;
 }
-
-/// The buffers of a call, in bytes, and who combines.
-struct copy_job {
-    const std::byte* in[max_ranks];
-    std::byte* out[max_ranks];
-    std::size_t element_bytes;
-
-    /// Puts the kernel of a step on a stream of the current device: `count` elements `from` each rank, combined `to`.
-    void (*combine)(const void* with, const void* const* from, void* to, std::size_t count, cudaStream_t stream);
-    const void* with; ///< what `combine` needs
-};
-
-/// `launch(what, n)` enqueues the collective over trees for the first n elements, of each shard where it has some, on
-/// the streams of the ranks.
-struct kernel_launcher {
-    void (*launch)(const void* what, std::size_t elements);
-    const void* what;
-};
 
 /// Made on first use, and grows with the calls: slots of up to 80 MiB a rank, 144 for an AllReduce of two ranks in
 /// place, and 64 MiB on the host where no larger chunks are asked for. What a graph may still use is kept to the end.
@@ -193,30 +177,9 @@ class copy_room {
         return events;
     }
 
-    [[nodiscard]] const std::byte* place(const copy_end& at, const copy_job& job) const {
-        const std::byte* const base = at.place == copy_place::in     ? job.in[at.rank]
-                                      : at.place == copy_place::out  ? job.out[at.rank]
-                                      : at.place == copy_place::host ? host_
-                                                                     : slots_[static_cast<std::size_t>(at.rank)];
-        return base + at.offset * job.element_bytes;
-    }
-
+    /// @param s of this program
     BLINK_SELDOM void step(const copy_step& s, int ranks, const copy_job& job, cudaStream_t stream) const {
-        auto* const to = const_cast<std::byte*>(place(s.to, job)); // no step goes to an input
-        if (!s.combines) {
-            check(cudaMemcpyAsync(to, place(s.from, job), s.count * job.element_bytes, cudaMemcpyDefault, stream),
-                  "cudaMemcpyAsync");
-            return;
-        }
-        const void* from[max_ranks];
-        std::size_t other = s.others;
-        for (int r = 0; r < ranks; ++r) {
-            const bool own = r == s.to.rank;
-            const copy_end theirs = s.in_result ? s.to : copy_end{copy_place::slot, s.to.rank, other};
-            from[r] = place(own ? s.from : theirs, job);
-            if (!own) { other += s.row; }
-        }
-        job.combine(job.with, from, to, s.count, stream);
+        enqueue_step(s, ranks, job, {slots_, host_}, stream);
     }
 
     group_resources& group_;

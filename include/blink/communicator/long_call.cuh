@@ -4,16 +4,17 @@
 /// Whether a call goes by copy engines, and its launch if it does; between the GPUs of one process.
 #pragma once
 
+#include <blink/communicator/copy_job.cuh>
 #include <blink/communicator/copy_room.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/share_timer.cuh>
+#include <blink/communicator/stream_facts.cuh>
 #include <blink/core/collective.hpp>
 #include <blink/core/config.hpp>
 #include <blink/core/error.hpp>
 #include <blink/core/protocol.hpp>
 #include <blink/core/reduction.hpp>
 #include <blink/execute/cuda/copy_choice.hpp>
-#include <blink/execute/cuda/copy_kernel.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
 #include <blink/execute/cuda/copy_program.hpp>
 #include <blink/execute/cuda/host_shares.hpp>
@@ -36,10 +37,6 @@ struct copy_ways {
     bool pays = false;     ///< straight ways over NVLink
 };
 
-/// Operators that a kernel of one rank applies to what others have.
-template <class Op, class T>
-inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !preparing_operator<Op, T>;
-
 /// Whether copies, which `takes_copies` chose, can carry the call.
 /// @throw usage_error where they were asked for and cannot
 [[nodiscard]] BLINK_SELDOM inline bool can_copy(protocol how, std::string_view name, bool fits, const copy_ways& ways,
@@ -54,34 +51,6 @@ inline constexpr bool combines_copies = !std::is_same_v<Op, first_of_two> && !pr
     }
     return possible;
 }
-
-/// The buffers of a call of `T`, of which nothing is combined.
-template <class T>
-[[nodiscard]] copy_job job_of(std::span<const T* const> in, std::span<T* const> out) {
-    copy_job job{};
-    for (std::size_t r = 0; r < in.size(); ++r) {
-        job.in[r] = reinterpret_cast<const std::byte*>(in[r]);
-        job.out[r] = reinterpret_cast<std::byte*>(out[r]);
-    }
-    job.element_bytes = sizeof(T);
-    return job;
-}
-
-/// What the kernels of a call by copies are told.
-template <class Op>
-struct combine_with {
-    const Op& op;
-    int ranks;
-    int most_blocks; ///< see `launch_combine`
-};
-
-/// Blocks that combine what came over the host, beside the kernels of the trees: more than PCIe brings, and few enough
-/// that they find room at once.
-inline constexpr int blocks_beside_kernels = 32;
-
-/// Blocks that combine what came over the link in an AllReduce between two ranks: faster than copies bring it, and so
-/// few that these are hardly slower for their memory traffic.
-inline constexpr int blocks_beside_copies = 64;
 
 /// A collective by copies, cut.
 struct cut_copies {
@@ -135,14 +104,7 @@ BLINK_SELDOM void launch_copies(std::unique_ptr<copy_room>& room, share_timer& s
     cut_copies call = cut(shares, group, which, count, sizeof(T), chunk_bytes);
     copy_job job = job_of<T>(in, out);
     const combine_with<Op> with{op, ranks, call.most_blocks};
-    if constexpr (combines_copies<Op, T>) {
-        check_operator(op, ranks);
-        job.combine = [](const void* given, const void* const* from, void* to, std::size_t n, cudaStream_t stream) {
-            const auto& w = *static_cast<const combine_with<Op>*>(given);
-            launch_combine(from, w.ranks, static_cast<T*>(to), n, w.op, w.most_blocks, stream);
-        };
-        job.with = &with;
-    }
+    let_combine<T>(job, with);
     if (room == nullptr) { room = std::make_unique<copy_room>(group); }
     const kernel_launcher launcher{
         [](const void* what, std::size_t elements) { (*static_cast<const Kernels*>(what))(elements); }, &kernels};

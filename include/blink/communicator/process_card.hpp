@@ -25,6 +25,8 @@ struct process_options {
     int blocks = 0;                            ///< thread blocks a rank and collective; 0: as tuned
     tuning tuned{};                            ///< how calls run that leave it open, such as `read_tuning(file)`
     bool check_calls = false;                  ///< compare each call between the ranks before it is made: slow
+    bool copy_room = false;                    ///< two ranks have memory for reductions by copy engines and for copies
+                                               ///< over the host: 144 MiB of each GPU, 64 of the host
 };
 
 /// Whether calls are compared: where the options say so, or the variable BLINK_CHECK_CALLS is set to other than 0.

@@ -48,6 +48,7 @@ inline constexpr double shared_gpu_GBps = 450;
                        ", tuning " + to_json(o.tuned).dump() + ", GPUs of the machine:";
     for (const int g : o.gpus) { text += " " + std::to_string(g); }
     if (checks_calls(o)) { text += ", calls are compared"; }
+    if (o.copy_room) { text += ", room for copies"; }
     return text + (o.machine ? ", machine " + write_json(*o.machine) : ", machine as found");
 }
 

@@ -11,6 +11,7 @@
 #include <blink/communicator/own_memory.cuh>
 #include <blink/communicator/plan_key.hpp>
 #include <blink/communicator/process_card.hpp>
+#include <blink/communicator/process_long_call.cuh>
 #include <blink/communicator/process_resources.cuh>
 #include <blink/communicator/process_windows.cuh>
 #include <blink/communicator/rank_buffer.hpp>
@@ -37,6 +38,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -148,7 +150,7 @@ class communicator {
             if (reads) { check_on_device(to_string(kind), "in", in); }
             if (writes && !(reads && in == out)) { check_on_device(to_string(kind), "out", out); }
             const std::size_t bytes = output_count(kind, size(), count) * sizeof(T);
-            check_into(to_string(kind), choices, count > 0 && hands_on(kind), out, bytes);
+            windows_.check_into(to_string(kind), choices, count > 0 && hands_on(kind), out, bytes);
             if (choices.chunk.learns()) {
                 throw usage_error(std::string(to_string(kind)) +
                                   ": a chunk policy that learns would learn something else on every rank");
@@ -175,11 +177,12 @@ class communicator {
             const auto use = cuda::check_process_exchange<T>(e, rank(), size(), in, out, choices);
             if (use.reads) { check_on_device(e.name, "in", in); }
             if (use.writes) { check_on_device(e.name, "out", out); }
-            check_into(e.name, choices, true, out, use.written * sizeof(T)); // who stores there looks at its own
+            windows_.check_into(e.name, choices, true, out, use.written * sizeof(T)); // each looks at its own
         });
         in_order(on.value_or(stream()), [&](const cuda::device_ranks& here) {
-            cuda::launch_process_exchange<T>(resources_, gpus_, exchange_plans_, e, in, outputs_of(choices, out),
-                                             choices, here, memory_for(choices));
+            cuda::launch_process_exchange<T>(resources_, gpus_, exchange_plans_, e, in,
+                                             cuda::outputs_of(choices, out, rank(), size()), choices, here,
+                                             memory_for(choices));
         });
     }
 
@@ -237,6 +240,7 @@ class communicator {
         plan made;
         cuda::runtime_schedule form;
         bool all_pairs_joined = false; ///< by hops of the plan's fabric
+        bool copies_pay = false;       ///< these are NVLink
         mutable cuda::known_shape known{};
     };
 
@@ -251,14 +255,33 @@ class communicator {
         const schedule& s = entry.made.schedule;
         std::vector<const T*> in(static_cast<std::size_t>(size()), nullptr);
         in[static_cast<std::size_t>(rank())] = own_in;
-        std::vector<T*> out = outputs_of(choices, own_out);
+        std::vector<T*> out = cuda::outputs_of(choices, own_out, rank(), size());
         in_order(stream, [&](const cuda::device_ranks& here) {
             const std::span<const cuda::device_ranks> devices(&here, 1);
             const bool straight = s.kind == collective::allreduce && resources_.all_reach_all();
+            const std::size_t chunk_bytes = chunk_bytes_of<T>(choices, count);
+            const cuda::process_call call{s.kind,
+                                          s.root,
+                                          count,
+                                          sizeof(T),
+                                          choices.how,
+                                          chunk_bytes,
+                                          cuda::combines_copies<Op, T>,
+                                          cuda::is_direct(choices),
+                                          entry.copies_pay};
+            const auto in_chunks = [&](std::size_t first, std::size_t bytes, std::size_t stride) {
+                cuda::launch<T>(s, entry.form, std::span<const T* const>(in), std::span<T* const>(out), first, op,
+                                devices, memory_for(choices), bytes, cuda::gpu_machine{}, std::false_type{}, stride);
+            };
+            if (cuda::launch_by_copies<T>(copies_, resources_, call, std::span<const T* const>(in),
+                                          std::span<T* const>(out), op, here,
+                                          [&](std::size_t first) { in_chunks(first, 0, first < count ? count : 0); })) {
+                return;
+            }
             const cuda::short_ways ways{s, entry.form, one_lane_, entry.known, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
-                launch_long<T>(entry, in, out, count, op, choices, devices);
+                in_chunks(count, chunk_bytes, 0);
             }
         });
     }
@@ -284,26 +307,8 @@ class communicator {
         });
     }
 
-    /// Results go straight into the outputs of all ranks: known from the options alone, which are the same everywhere.
-    [[nodiscard]] static bool is_direct(const options& o) { return o.into != nullptr && o.into->is_shared(); }
-
     [[nodiscard]] const cuda::group_memory& memory_for(const options& o) const {
-        return resources_.memory(is_direct(o));
-    }
-
-    /// By rank what is known of the outputs.
-    template <class T>
-    [[nodiscard]] std::vector<T*> outputs_of(const options& o, T* own) const {
-        std::vector<T*> out(static_cast<std::size_t>(size()), nullptr);
-        std::size_t offset = 0;
-        if (is_direct(o) && own != nullptr && lies_in(*o.into, own, 0, offset)) {
-            for (std::size_t r = 0; r < out.size(); ++r) {
-                std::byte* const base = o.into->of()->bases[r];
-                if (base != nullptr) { out[r] = reinterpret_cast<T*>(base + offset); }
-            }
-        }
-        out[static_cast<std::size_t>(rank())] = own;
-        return out;
+        return resources_.memory(cuda::is_direct(o));
     }
 
     /// What was freed while others may store into it ends the communicator.
@@ -316,33 +321,21 @@ class communicator {
         throw usage_error(what);
     }
 
-    /// @param looked_at whether the output has to be in the buffer that the options name
-    void check_into(std::string_view what, const options& o, bool looked_at, const void* out, std::size_t bytes) const {
-        std::size_t offset = 0;
-        if (o.into != nullptr && !windows_.knows(*o.into)) {
-            throw usage_error(std::string(what) + ": options::into is no registered buffer of this communicator");
-        }
-        if (o.into == nullptr || !looked_at || lies_in(*o.into, out, bytes, offset)) { return; }
-        throw usage_error(std::string(what) + ": the output of " + std::to_string(bytes) +
-                          " bytes is not inside registered buffer " + std::to_string(o.into->number()));
-    }
-
-    template <class T, class Op>
-    void launch_long(const prepared& entry, std::span<const T* const> in, std::span<T* const> out, std::size_t count,
-                     const Op& op, const options& choices, std::span<const cuda::device_ranks> devices) {
-        const std::size_t chunk_bytes = choices.chunk.is_automatic() ? 0 : choices.chunk.chunk_bytes(count * sizeof(T));
-        cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, op, devices, memory_for(choices), chunk_bytes);
+    template <class T>
+    [[nodiscard]] static std::size_t chunk_bytes_of(const options& o, std::size_t count) {
+        return o.chunk.is_automatic() ? 0 : o.chunk.chunk_bytes(count * sizeof(T));
     }
 
     const prepared& entry_for(collective kind, int root, const plan_options& p) {
         const plan_key key = key_of(kind, is_rooted(kind) ? root : 0, p);
         if (const auto known = plans_.find(key); known != plans_.end()) { return known->second; }
         if (!p.relays.empty()) { throw usage_error("communicator: relays are for groups of one process"); }
-        prepared entry{make_plan(machine(), gpus_, kind, is_rooted(kind) ? root : 0, p), {}, false};
+        prepared entry{make_plan(machine(), gpus_, kind, is_rooted(kind) ? root : 0, p), {}, false, false};
         verify(entry.made.schedule);
         check_reach(entry.made.schedule);
         entry.form = cuda::to_runtime_schedule(entry.made.schedule);
         entry.all_pairs_joined = cuda::joins_all_pairs(entry.made.fabric);
+        entry.copies_pay = entry.all_pairs_joined && cuda::is_all_nvlink(entry.made.fabric);
         resources_.met().claim(name_of(key), std::to_string(digest_of(entry.made.schedule)));
         return plans_.emplace(key, std::move(entry)).first->second;
     }
@@ -389,7 +382,8 @@ class communicator {
     schedule one_lane_;        ///< of calls without trees
     cuda::device_ranks place_; ///< of this rank, on the stream of the call that is enqueued
     cuda::call_order order_;
-    cuda::process_windows windows_; ///< goes before `resources_`
+    cuda::process_windows windows_;                ///< goes before `resources_`, as what follows
+    std::unique_ptr<cuda::process_copies> copies_; ///< made by the first call that needs it
     std::shared_ptr<exchange_plans> exchange_plans_;
     std::string failure_;
 };

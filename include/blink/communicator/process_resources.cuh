@@ -9,9 +9,11 @@
 #include <blink/communicator/device_pool.cuh>
 #include <blink/communicator/meeting.hpp>
 #include <blink/communicator/process_card.hpp>
+#include <blink/communicator/shared_host_memory.cuh>
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/copy_flags.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/stream.hpp>
 #include <blink/topology/topology.hpp>
@@ -42,6 +44,20 @@ struct process_layout {
     static_assert(streams % alignof(stream_flags) == 0 && slots % 128 == 0);
 
     [[nodiscard]] static constexpr std::size_t bytes(int ranks) { return rings + stream_memory(ranks); }
+
+    /// What calls by copy engines need lies behind that: flags, and where they are asked for slots, for two pieces of
+    /// 64 MiB over the link, or four of 32, and four of 4 MiB over the host.
+    static constexpr std::size_t copy_slot_bytes = std::size_t{144} << 20;
+    [[nodiscard]] static constexpr std::size_t copies(int ranks) { return (bytes(ranks) + 511) / 512 * 512; }
+    static constexpr std::size_t copy_flag_bytes = (sizeof(copy_flags) + 511) / 512 * 512;
+    static constexpr std::size_t host_bytes = std::size_t{64} << 20; ///< of the host, for both ranks together
+};
+
+/// Memory of one rank through which calls by copies pass.
+struct process_copy_memory {
+    copy_flags* flags;
+    std::byte* slots;
+    std::size_t bytes; ///< of the slots
 };
 
 /// One rank's side of a communicator. To be made, and destroyed, by all ranks at about the same time.
@@ -79,6 +95,12 @@ class process_resources {
         return direct ? direct_memory_ : memory_;
     }
     [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
+    /// Whether calls may go by copies: two ranks with a GPU each, which reach each other.
+    [[nodiscard]] bool may_copy() const noexcept { return may_copy_; }
+    /// The same bytes on every rank; none where no memory was asked for.
+    [[nodiscard]] const process_copy_memory& copies(int rank) const { return copies_[static_cast<std::size_t>(rank)]; }
+    /// Through which copies pass beside the link; none, on every rank, where one cannot have it.
+    [[nodiscard]] const shared_host_memory& host_memory() const noexcept { return host_memory_; }
 
     /// True where kernels of rank `from` may store into memory of rank `to`; known of all pairs on every rank.
     [[nodiscard]] bool reaches(int from, int to) const {
@@ -127,6 +149,7 @@ class process_resources {
             exchange([&] { return rank() == 0 ? machine_json(cards, choices) : std::string(); });
         machine_ = std::make_unique<topology>(machine_from(machines[0]));
         memory_.tuned = choices.tuned;
+        may_copy_ = size() == 2 && most_on_one_gpu(cards) == 1;
     }
 
     [[nodiscard]] process_card own_card(const process_options& choices) {
@@ -164,7 +187,10 @@ class process_resources {
             words_ = std::make_unique<fault_words>();
             pool_ = std::make_unique<device_pool>();
             const device_scope current(here_.device);
-            own = static_cast<std::byte*>(pool_->allocate(here_.device, process_layout::bytes(size())));
+            const std::size_t slots = choices.copy_room ? process_layout::copy_slot_bytes : 0;
+            const std::size_t bytes =
+                process_layout::copies(size()) + (may_copy_ ? process_layout::copy_flag_bytes + slots : 0);
+            own = static_cast<std::byte*>(pool_->allocate(here_.device, bytes));
             check(cudaMemset(own + process_layout::rings, filler_byte, stream_memory(size())), "cudaMemset");
             here_.stream = pool_->make_stream(here_.device);
             check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
@@ -189,9 +215,18 @@ class process_resources {
                     memory_.streams.push_back(part<stream_flags>(base, process_layout::streams));
                     memory_.slots.push_back(part<std::byte>(base, process_layout::slots));
                     memory_.rings.push_back(part<std::byte>(base, process_layout::rings));
+                    const std::size_t at = process_layout::copies(size());
+                    copies_.push_back(
+                        {part<copy_flags>(base, at), part<std::byte>(base, at + process_layout::copy_flag_bytes), 0});
                 }
                 return reached;
             });
+            may_copy_ = may_copy_ && all_reach_all();
+            if (may_copy_ && choices.copy_room) {
+                for (process_copy_memory& c : copies_) { c.bytes = process_layout::copy_slot_bytes; }
+                host_memory_.meet(rank(), process_layout::host_bytes,
+                                  [this](const auto& work) { return exchange(work); });
+            }
         } catch (...) {
             if (!close_all()) { pool_->keep_memory(); }
             throw;
@@ -249,6 +284,9 @@ class process_resources {
     group_memory direct_memory_;
     std::vector<void*> opened_; ///< by rank; null for this one
     std::vector<std::string> reach_;
+    std::vector<process_copy_memory> copies_; ///< by rank
+    shared_host_memory host_memory_;
+    bool may_copy_ = false; ///< two ranks on GPUs of their own
     bool checks_calls_;
 };
 

@@ -9,6 +9,7 @@
 #include <blink/communicator/mapped_memory.cuh>
 #include <blink/communicator/meeting.hpp>
 #include <blink/communicator/offered_memory.cuh>
+#include <blink/communicator/options.hpp>
 #include <blink/communicator/process_resources.cuh>
 #include <blink/communicator/registered_buffer.hpp>
 #include <blink/core/error.hpp>
@@ -19,10 +20,29 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace blink::cuda {
+
+/// Results go straight into the outputs of all ranks: known from the options alone, which are the same everywhere.
+[[nodiscard]] inline bool is_direct(const options& o) { return o.into != nullptr && o.into->is_shared(); }
+
+/// By rank what `rank`, whose own is `own`, knows of the outputs.
+template <class T>
+[[nodiscard]] std::vector<T*> outputs_of(const options& o, T* own, int rank, int size) {
+    std::vector<T*> out(static_cast<std::size_t>(size), nullptr);
+    std::size_t offset = 0;
+    if (is_direct(o) && own != nullptr && lies_in(*o.into, own, 0, offset)) {
+        for (std::size_t r = 0; r < out.size(); ++r) {
+            std::byte* const base = o.into->of()->bases[r];
+            if (base != nullptr) { out[r] = reinterpret_cast<T*>(base + offset); }
+        }
+    }
+    out[static_cast<std::size_t>(rank)] = own;
+    return out;
+}
 
 /// The registrations of one rank. Goes before the communicator's own memory does, whose end is also the barrier behind
 /// which every rank has closed what is open here.
@@ -87,6 +107,19 @@ class process_windows {
     }
 
     [[nodiscard]] bool knows(const registered_buffer& buffer) const noexcept { return find(buffer) != nullptr; }
+
+    /// Checks what a call says about the buffer that its output lies in.
+    /// @param looked_at whether the output has to be in the buffer that the options name
+    /// @throw usage_error
+    void check_into(std::string_view what, const options& o, bool looked_at, const void* out, std::size_t bytes) const {
+        std::size_t offset = 0;
+        if (o.into != nullptr && !knows(*o.into)) {
+            throw usage_error(std::string(what) + ": options::into is no registered buffer of this communicator");
+        }
+        if (o.into == nullptr || !looked_at || lies_in(*o.into, out, bytes, offset)) { return; }
+        throw usage_error(std::string(what) + ": the output of " + std::to_string(bytes) +
+                          " bytes is not inside registered buffer " + std::to_string(o.into->number()));
+    }
 
     /// Whether this rank's memory is still that which was registered, as far as a call on `bytes` at `p` touches it: of
     /// a range of pieces the first is looked at, and those that the call lies in.

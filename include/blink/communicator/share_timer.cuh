@@ -4,6 +4,7 @@
 /// When the link's part and the host's part of calls by copies were done, for the shares that are learnt from it.
 #pragma once
 
+#include <blink/communicator/capture.cuh>
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/copy_plan.hpp>
@@ -19,18 +20,6 @@
 #include <vector>
 
 namespace blink::cuda {
-
-/// Lets this thread allocate, and look at events, while streams are captured.
-class capture_pause {
-  public:
-    capture_pause() { check(cudaThreadExchangeStreamCaptureMode(&mode_), "cudaThreadExchangeStreamCaptureMode"); }
-    ~capture_pause() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-    capture_pause(const capture_pause&) = delete;
-    capture_pause& operator=(const capture_pause&) = delete;
-
-  private:
-    cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-};
 
 /// Events behind what one call did on each device. Times of two devices cannot be compared, so each has a beginning.
 class copy_marks {

@@ -21,7 +21,8 @@ enum class protocol : unsigned char {
     all_pairs, ///< cells from each rank to each other, without trees: one trip in all, for AllReduce calls
     pull,  ///< chunks that parents read where they are, without slots in between, for reductions of a group that sees
            ///< all its buffers
-    copies ///< long calls by copy engines, over the host too, between GPUs of one process that all reach each other
+    copies ///< long calls by copy engines, over the host too, between GPUs of one process that all reach each other, or
+           ///< of two processes
 };
 
 inline constexpr std::array<std::string_view, 6> protocol_names{"auto",      "chunks", "cells",

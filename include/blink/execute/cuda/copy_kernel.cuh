@@ -56,6 +56,13 @@ __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block
     combine_range<1, 1>(group, done, call.count, io, op, call.ranks);
 }
 
+/// Loads its code on the current device, which may have to wait for kernels that run.
+template <class T, class Op>
+void load_combine() {
+    cudaFuncAttributes ignored{};
+    check(cudaFuncGetAttributes(&ignored, combine_kernel<T, Op>), "cudaFuncGetAttributes");
+}
+
 /// Enqueues it on the current device: the contributions `from` all ranks, combined `to`.
 /// @param most_blocks 0: as many as make the GPU's memory busy
 template <class T, class Op>

@@ -19,7 +19,8 @@ struct owned_part {
     std::size_t in_offset = 0;
     std::size_t out_offset = 0;
     std::size_t count = 0;
-    std::vector<int> combined{}; ///< step of each piece
+    std::vector<int> combined{};  ///< step of each piece
+    std::vector<int> handed_on{}; ///< of a staged result: the step that moves each piece where it belongs
 };
 
 /// How a part is cut that crosses the link between two ranks.

@@ -51,15 +51,20 @@ struct copy_step {
     bool in_result = false;
 };
 
+/// Whether a kernel of one rank moves it, out of a slot of its own: copy engines have enough to do.
+[[nodiscard]] constexpr bool moves_by_kernel(const copy_step& s) noexcept {
+    return !s.combines && s.from.place == copy_place::slot && s.from.rank == s.to.rank;
+}
+
 /// Queues that a rank has: its own stream and some of the library's on the same GPU.
 enum class copy_queue : unsigned char { own, even, odd, to_host, from_host, from_host_in_turn };
 inline constexpr int copy_queues = 6;
 
 /// Queue `q` of `rank` has the number `rank * copy_queues + q`.
-[[nodiscard]] constexpr int queue_of(int rank, copy_queue q) noexcept {
+[[nodiscard]] BLINK_HOST_DEVICE constexpr int queue_of(int rank, copy_queue q) noexcept {
     return rank * copy_queues + static_cast<int>(q);
 }
-[[nodiscard]] constexpr int rank_of_queue(int queue) noexcept { return queue / copy_queues; }
+[[nodiscard]] BLINK_HOST_DEVICE constexpr int rank_of_queue(int queue) noexcept { return queue / copy_queues; }
 /// Whether it carries what goes over the host; the others what goes over the link.
 [[nodiscard]] constexpr bool is_over_host(int queue) noexcept {
     return queue % copy_queues >= static_cast<int>(copy_queue::to_host);
@@ -75,8 +80,10 @@ struct copy_shape {
     std::size_t apart_chunk = 0; ///< in an AllReduce between two ranks, of a piece that waits in the output; 0: `chunk`
     int link_slots = 2;          ///< likewise, pieces over the link that a rank in place has room for
     std::size_t granule = 1;     ///< pieces begin at multiples of so many elements
-    bool may_share = false;      ///< calls of two ranks like this one may have a share over the host even if this one
-                                 ///< has none: there is memory for it, and kernels carry a Reduce or ReduceScatter
+    bool staged = false;    ///< of a reduction: no rank touches buffers of another one, only its slots; an AllReduce
+                            ///< so is for two ranks
+    bool may_share = false; ///< calls of two ranks like this one may have a share over the host even if this one
+                            ///< has none: there is memory for it, and kernels carry a Reduce or ReduceScatter
 };
 
 /// The steps of a call, in an order in which they may be enqueued: each only waits for earlier ones.
@@ -87,6 +94,7 @@ struct copy_plan {
     std::size_t slot_elements = 0;       ///< of each rank
     std::size_t host_elements = 0;
     std::size_t by_kernels = 0; ///< elements at the beginning of each shard, or of all, that no step carries
+    bool staged = false;        ///< see `copy_shape`
 };
 
 /// Plans a collective among ranks that all reach each other. Host memory is used between two ranks alone.

@@ -27,6 +27,7 @@ class copy_planner {
     copy_planner(int ranks, const copy_shape& shape, std::uint64_t in_place = 0)
         : shape_(shape), in_place_(in_place), taken_(static_cast<std::size_t>(ranks)) {
         plan_.ranks = ranks;
+        plan_.staged = shape.staged;
         shape_.chunk = rounded_up(shape.chunk);
         shape_.host_piece = rounded_up(shape.host_piece);
         if (ranks != 2) { shape_.host_share = 0; }
@@ -87,16 +88,18 @@ class copy_planner {
 
     /// AllReduce between two ranks: over the link each sends what the other owns, and its own results some pieces later
     /// in the same queue. So a copy never waits for one of the other queues that has just begun, and the link is busy
-    /// until the end. What goes over the host is combined by both; its last piece is enqueued behind everything else,
-    /// since graphs of several calls in which the link came last ran both ways one after the other.
+    /// until the end. Staged, results come to slots of their own, and a kernel of who gets them moves them on; what
+    /// comes last is small then, since nothing else hides that. What goes over the host is combined by both; its last
+    /// piece is enqueued behind everything else, since graphs of several calls in which the link came last ran both
+    /// ways one after the other.
     /// @param results what each of them gets, over the host
     void all_reduce_pair(std::vector<owned_part> parts, std::vector<owned_part> results) {
         std::array<link_cut, 2> cuts{};
         std::size_t pieces = 0;
         for (std::size_t r = 0; r < 2; ++r) {
-            cuts[r] = cut(parts[r], !is_in_place(static_cast<int>(r)));
+            cuts[r] = cut(parts[r], !shape_.staged && !is_in_place(static_cast<int>(r)));
             pieces = std::max(pieces, cuts[r].pieces);
-            if (!cuts[r].in_result) { host_slots_at_ = static_cast<std::size_t>(shape_.link_slots) * shape_.chunk; }
+            if (!cuts[r].in_result) { host_slots_at_ = (shape_.staged ? 2 : 1) * link_ring(); }
         }
         if (shape_.may_share) { plan_.slot_elements = end_of_host_slots(); }
         const std::size_t carried = parts[0].count + parts[1].count;
@@ -151,7 +154,7 @@ class copy_planner {
         return static_cast<int>(plan_.steps.size()) - 1;
     }
     int copy(int queue, const copy_end& from, const copy_end& to, std::size_t count, std::vector<int> after = {}) {
-        return count == 0 ? -1 : add({queue, false, from, to, count, 0, 0, false}, std::move(after));
+        return count == 0 ? -1 : add({queue, false, from, to, count}, std::move(after));
     }
 
     /// The steps of a piece on its way over the host.
@@ -188,7 +191,7 @@ class copy_planner {
                std::vector<int> arrived, bool hands_on) {
         const copy_end own{copy_place::in, p.owner, p.in_offset + at};
         const copy_end result{copy_place::out, p.owner, p.out_offset + at};
-        const int combined = add({queue, true, own, result, count, others, row, false}, std::move(arrived));
+        const int combined = add({queue, true, own, result, count, others, row}, std::move(arrived));
         for (int k = 1; hands_on && k < plan_.ranks; ++k) {
             const int to = (p.owner + k) % plan_.ranks;
             (void)copy(queue, result, {copy_place::out, to, result.offset}, count);
@@ -252,12 +255,31 @@ class copy_planner {
                                  {arrived}));
     }
 
+    [[nodiscard]] std::size_t link_ring() const { return static_cast<std::size_t>(shape_.link_slots) * shape_.chunk; }
+
     /// Sends what the owner has combined of piece `i`.
-    void hand_on_piece(const owned_part& p, const link_cut& c, std::size_t i) {
+    void hand_on_piece(owned_part& p, const link_cut& c, std::size_t i) {
         if (i >= c.pieces) { return; }
-        const std::size_t at = p.out_offset + i * c.piece;
-        (void)copy(queue_of(p.owner, copy_queue::own), {copy_place::out, p.owner, at},
-                   {copy_place::out, 1 - p.owner, at}, std::min(c.piece, p.count - i * c.piece), {p.combined[i]});
+        const std::size_t end = std::min((i + 1) * c.piece, p.count);
+        std::size_t count = end - i * c.piece;
+        for (std::size_t at = i * c.piece; at < end; at += count) {
+            const bool shrinks = shape_.staged && i + 1 == c.pieces && p.handed_on.size() < c.pieces + 1;
+            count = shrinks ? std::min(rounded_up((end - at) * 3 / 4), end - at) : end - at;
+            const copy_end result{copy_place::out, p.owner, p.out_offset + at};
+            const copy_end there{copy_place::out, 1 - p.owner, result.offset};
+            const int queue = queue_of(p.owner, copy_queue::own);
+            if (!shape_.staged) {
+                (void)copy(queue, result, there, count, {p.combined[i]});
+                continue;
+            }
+            const auto slots = static_cast<std::size_t>(shape_.link_slots);
+            const std::size_t ring = link_ring() + i % slots * c.piece;
+            const copy_end between{copy_place::slot, 1 - p.owner, ring + at - i * c.piece};
+            plan_.slot_elements = std::max(plan_.slot_elements, between.offset + count);
+            const int emptied = i < slots ? -1 : p.handed_on[i - slots];
+            const int arrived = copy(queue, result, between, count, {p.combined[i], emptied});
+            p.handed_on.push_back(copy(queue_of(1 - p.owner, copy_queue::odd), between, there, count, {arrived}));
+        }
     }
 
     void reduce_piece_over_host(std::vector<owned_part>& results, std::size_t at, std::size_t count) {

@@ -35,7 +35,7 @@ struct copy_program {
 };
 
 /// No step begins before the own queues of all ranks have come to the call, and these go on behind it when all steps
-/// are done. Waits that others imply are left out.
+/// are done; of a staged plan, all those of the same rank. Waits that others imply are left out.
 [[nodiscard]] BLINK_INLINE copy_program make_program(copy_plan plan);
 
 /// By action, whether it is the last step of its queue.

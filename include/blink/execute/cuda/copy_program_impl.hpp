@@ -43,9 +43,15 @@ namespace detail {
 BLINK_INLINE copy_program make_program(copy_plan plan) {
     using kind = copy_action::kind;
     const std::vector<std::vector<int>> waits = detail::waits_of(plan);
+    const auto rank_at = [&plan](int step) { return rank_of_queue(plan.steps[static_cast<std::size_t>(step)].queue); };
     std::vector<bool> awaited(plan.steps.size(), false);
-    for (const std::vector<int>& w : waits) {
-        for (const int before : w) { awaited[static_cast<std::size_t>(before)] = true; }
+    std::vector<bool> followed(plan.steps.size(), false); // by a step that the end of the call waits for in any case
+    for (std::size_t i = 0; i < waits.size(); ++i) {
+        for (const int before : waits[i]) {
+            const auto b = static_cast<std::size_t>(before);
+            awaited[b] = true;
+            followed[b] = followed[b] || !plan.staged || rank_at(before) == rank_at(static_cast<int>(i));
+        }
     }
 
     copy_program program{plan.ranks, {}, {}, {}, plan.slot_elements, plan.host_elements, plan.by_kernels};
@@ -75,14 +81,15 @@ BLINK_INLINE copy_program make_program(copy_plan plan) {
         program.actions.push_back({kind::step, queue, static_cast<int>(i)});
         if (awaited[i]) { event_of[i] = mark(queue); }
     }
-    // A queue whose last step another queue waited for is behind that one.
+    // A queue whose last step another queue waited for ends before that one.
     for (std::size_t q = 0; q < last.size(); ++q) {
-        if (last[q] < 0 || awaited[static_cast<std::size_t>(last[q])]) { continue; }
+        if (last[q] < 0 || followed[static_cast<std::size_t>(last[q])]) { continue; }
         const int queue = static_cast<int>(q);
         const int event = mark(queue);
         for (int r = 0; r < plan.ranks; ++r) {
             const int own = queue_of(r, copy_queue::own);
-            if (own != queue) { program.actions.push_back({kind::wait, own, event}); }
+            if (own == queue || (plan.staged && r != rank_of_queue(queue))) { continue; }
+            program.actions.push_back({kind::wait, own, event});
         }
     }
     program.steps = std::move(plan.steps);

@@ -182,10 +182,16 @@ class stream_context {
     }
 
     /// This thread's elements in `row`: sixteen bytes at a time where inputs can be read so, else one by one.
-    [[nodiscard]] BLINK_DEVICE_CODE unit<T> input(std::uint32_t row) const {
+    /// As cells: narrow elements stay together so, where the two ways meet.
+    [[nodiscard]] BLINK_DEVICE_CODE unit_in_cells<T> input(std::uint32_t row) const {
         const T* const from = in_ + row * step_;
         const int n = filled(row);
-        return wide_in_ && n == width ? load<width>(from, 0) : singles(from, n);
+        if (!wide_in_ || n != width) { return to_cells<T>(singles(from, n)); }
+        if constexpr (sizeof(unit<T>) == sizeof(cell)) {
+            return {{*reinterpret_cast<const cell*>(from)}};
+        } else {
+            return to_cells<T>(load<width>(from, 0));
+        }
     }
 
     /// Writes them to the output likewise.
