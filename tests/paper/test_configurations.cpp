@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "configuration_rates.hpp"
+#include "sizes.hpp"
 
 using blink::collective;
 
@@ -127,6 +128,30 @@ TEST_CASE("the table in the documents is what the model says") {
             ++line;
         }
     }
+}
+
+TEST_CASE("the table of shorter calls is what the model says, and some are for each of 3 to 8 GPUs") {
+    std::ifstream file(BLINK_PAPER_DOCUMENTS "/simulated_sizes.csv");
+    REQUIRE(file);
+    const auto documented = read_csv(file);
+    std::vector<bool> of_size(9);
+    for (const auto& [machine, gpus] : blink_paper::sized_configurations()) {
+        of_size[gpus.size()] = true;
+        for (const auto kind : {collective::broadcast, collective::allreduce}) {
+            const auto blink = blink_paper::contenders(machine, gpus, kind, 0).front();
+            for (const auto& [bytes, calls] : blink_paper::sized_calls) {
+                const auto row = std::ranges::find_if(documented, [&, bytes = bytes](const auto& r) {
+                    return r.at("machine") == machine.name() && r.at("ranks") == blink_paper::joined(gpus) &&
+                           r.at("collective") == to_string(kind) && r.at("bytes") == std::to_string(bytes) &&
+                           r.at("who") == "blink";
+                });
+                REQUIRE(row != documented.end());
+                CHECK(blink_paper::simulated_GBps(blink, bytes) ==
+                      doctest::Approx(std::stod(row->at("simulated_GBps"))).epsilon(0.02));
+            }
+        }
+    }
+    CHECK(std::count(of_size.begin(), of_size.end(), true) == 6);
 }
 
 TEST_CASE("looks into the host's memory are what makes a chain on slow links slower than its links") {
