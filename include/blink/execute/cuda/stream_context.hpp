@@ -182,19 +182,16 @@ class stream_context {
     }
 
     /// This thread's elements in `row`: sixteen bytes at a time where inputs can be read so, else one by one.
-    /// As cells: narrow elements stay together so, where the two ways meet.
-    [[nodiscard]] BLINK_DEVICE_CODE unit_in_cells<T> input(std::uint32_t row) const {
+    [[nodiscard]] BLINK_DEVICE_CODE held_unit<T> input(std::uint32_t row) const {
         const T* const from = in_ + row * step_;
         const int n = filled(row);
-        if (!wide_in_ || n != width) { return to_cells<T>(singles(from, n)); }
-        if constexpr (sizeof(unit<T>) == sizeof(cell)) {
+        if constexpr (is_held_in_cells<T>) {
+            if (!wide_in_ || n != width) { return to_cells<T>(singles(from, n)); }
             return {{*reinterpret_cast<const cell*>(from)}};
         } else {
-            return to_cells<T>(load<width>(from, 0));
+            return wide_in_ && n == width ? load<width>(from, 0) : singles(from, n);
         }
     }
-
-    /// Writes them to the output likewise.
     BLINK_DEVICE_CODE void keep(std::uint32_t row, const unit<T>& x) const {
         T* const to = out_ + row * step_;
         const int n = filled(row);
