@@ -215,7 +215,11 @@ TEST_CASE("a scale slows every emulated link alike" * doctest::skip(!one_gpu()))
 
 TEST_CASE("trees and rings of a DGX-1V fragment run at their rates over emulated links" * doctest::skip(!one_gpu())) {
     const std::vector<int> gpus{0, 1, 3};
-    blink::emulated_group group({.machine = blink::topology(blink::dgx1v), .gpus = gpus, .virtual_ranks = 3});
+    // With chunks of 64 KiB two chains fill and drain for so long that 95 % is what is left.
+    blink::emulated_group group({.machine = blink::topology(blink::dgx1v),
+                                 .gpus = gpus,
+                                 .virtual_ranks = 3,
+                                 .tuned = {.most_chunk_bytes = 32U << 10}});
     const blink::plan& p = group.plan_for(collective::allreduce, 0, {});
     CHECK(measured_GBps(group, p.schedule, p.fabric, long_message) > 0.95 * p.packing.GBps);
     for (const blink::baseline& b : blink::baselines(induced(group.machine(), gpus), collective::allreduce)) {
