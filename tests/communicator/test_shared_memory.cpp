@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -29,12 +30,13 @@ TEST_CASE("memory is mapped, zero, and goes where it is moved") {
 TEST_CASE("another process sees it, also when its maker has gone") {
     shared_memory own = shared_memory::make(5000);
     REQUIRE(own.is_mapped());
-    const blink::net::descriptor_sender sender(1, [&own](std::size_t) { return own.file(); });
+    std::optional<blink::net::descriptor_sender> sender;
+    sender.emplace(1, [&own](std::size_t) { return own.file(); });
     process_test::processes running;
     const int reader = running.start([&] {
         shared_memory seen;
         const bool came = blink::net::receive_descriptors(
-            sender.name(), 1, blink::net::clock::now() + std::chrono::seconds(20), [&](blink::net::descriptor file) {
+            sender->name(), 1, blink::net::clock::now() + std::chrono::seconds(20), [&](blink::net::descriptor file) {
                 seen = shared_memory::of(std::move(file), 5000);
                 return seen.is_mapped();
             });
@@ -44,6 +46,7 @@ TEST_CASE("another process sees it, also when its maker has gone") {
     });
     CHECK(running.said(reader) == "stored");
     CHECK(own.begin()[4999] == std::byte{42});
+    sender.reset(); // its thread looks at the memory
     shared_memory again = shared_memory::of(own.file(), 5000);
     own = {};
     REQUIRE(again.is_mapped());

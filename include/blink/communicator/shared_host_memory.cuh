@@ -40,6 +40,7 @@ class shared_host_memory {
         const std::string& name = names.front();
         const std::vector<std::string> pinned =
             exchange([&] { return std::string((rank == 0 || fetch(name, bytes)) && pin() ? "1" : "0"); });
+        sender.reset(); // whose thread looks at the memory
         for (const std::string& p : pinned) {
             if (p != "1") { return drop(); }
         }
