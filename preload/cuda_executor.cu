@@ -18,6 +18,7 @@
 #include "peer_memory.cuh"
 #include "plan_report.cuh"
 #include "reductions.cuh"
+#include "relaxed_capture.cuh"
 #include "tuned.hpp"
 
 namespace blink::preload {

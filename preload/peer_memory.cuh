@@ -7,31 +7,9 @@
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
-#include <cstddef>
 #include <dlfcn.h>
 
 namespace blink::preload {
-
-/// Lets a scope allocate and wait while some other thread of the program captures a graph; the work of this thread is
-/// no part of that.
-class relaxed_capture {
-  public:
-    relaxed_capture() noexcept { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-    ~relaxed_capture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
-    relaxed_capture(const relaxed_capture&) = delete;
-    relaxed_capture& operator=(const relaxed_capture&) = delete;
-
-  private:
-    cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-};
-
-/// Whether a call may allocate, or ask whether an event is over, so that it needs a `relaxed_capture`. Asking for that
-/// takes as long as a short call's other questions together.
-/// @param again see `executor`
-[[nodiscard]] inline bool may_allocate(std::size_t bytes, bool again) noexcept {
-    constexpr std::size_t short_call = std::size_t{1} << 20; // which has neither memory nor timers of its own
-    return !again || bytes > short_call;
-}
 
 /// True for memory of `device` that peer access covers: that of cudaMalloc. Memory from pools and mapped by hand has
 /// access rights of its own, and a kernel that stores there without them ends the program. Both cannot be shared

@@ -17,9 +17,9 @@
 #include "executor.hpp"
 #include "launch_slots.hpp"
 #include "log.hpp"
-#include "peer_memory.cuh"
 #include "plan_report.cuh"
 #include "reductions.cuh"
+#include "relaxed_capture.cuh"
 #include "tuned.hpp"
 
 namespace blink::preload {
