@@ -5,9 +5,12 @@
 /// counts; 77 where there is no GPU.
 ///
 ///     processes [PART OF A CASE'S NAME]
+#include <blink/schedule/miad.hpp>
 #include <blink/topology/machines.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <thread>
 #include <vector>
@@ -115,6 +118,53 @@ void graphs(const seat& s) {
     check_call<float, blink::sum>(comm, {collective::allreduce, 100003}); // behind a stream that is gone
 }
 
+/// Calls and replays of them, whose chunk size the GPUs search for, are right and come to the same on all ranks; other
+/// policies that learn are refused.
+void searches(const seat& s) {
+    blink::communicator comm = s.join();
+    const blink::cuda::device_scope current(comm.device());
+    const blink::options searching{
+        .chunk = blink::miad_chunk({.start = 16 << 10, .smallest = 8 << 10, .largest = 64 << 10, .samples = 1}),
+        .how = blink::protocol::chunks};
+    process_trial<std::int32_t, blink::sum> sum(comm, {collective::allreduce, 300'001});
+    process_trial<std::int32_t, blink::sum> sent(comm, {collective::broadcast, 300'001, comm.size() - 1});
+    const auto enqueue = [&] {
+        sum.launch(comm.stream(), searching);
+        sent.launch(comm.stream(), searching);
+    };
+    enqueue();
+    comm.synchronize();
+    const recorded_calls graph({comm.stream()}, enqueue);
+    for (int round = 0; round < 20; ++round) {
+        sum.reset();
+        sent.reset();
+        graph.replay();
+        enqueue();
+        graph.replay();
+        sum.judge();
+        sent.judge();
+    }
+    const auto learnt = comm.learnt_chunks();
+    must(learnt.size() == 2, "two searches");
+    auto size = comm.make_buffer<std::int64_t>(1);
+    for (const blink::cuda::learnt_chunk& l : learnt) {
+        must(l.bytes == 300'001 * sizeof(std::int32_t), "the bytes of the calls");
+        must(l.settled, "61 calls settle a search");
+        must(l.chunk_bytes >= 8 << 10 && l.chunk_bytes <= 64 << 10, "a size within its limits");
+        size.fill(static_cast<std::int64_t>(l.chunk_bytes));
+        blink::allreduce(comm, size.data(), size.data(), 1);
+        comm.synchronize();
+        must(size.read()[0] == comm.size() * static_cast<std::int64_t>(l.chunk_bytes), "the same size on all ranks");
+    }
+    struct own_policy {
+        std::size_t chunk_bytes(std::size_t /*lane_bytes*/) const { return 4096; }
+        void observe(std::size_t /*bytes*/, double /*seconds*/) {}
+    };
+    must_throw<blink::usage_error>(
+        [&] { blink::allreduce(comm, size.data(), size.data(), 1, blink::sum{}, {.chunk = own_policy{}}); },
+        "is no MIAD");
+}
+
 void several(const seat& s) {
     for (int turn = 0; turn < 3; ++turn) {
         blink::communicator one = s.join();
@@ -210,6 +260,8 @@ int main(int argc, char** argv) {
         {"protocols and chunk sizes", 0, protocols},
         {"a machine that is named", 3, machines},
         {"graph replays and eager calls mix", 0, graphs},
+        {"chunk sizes that the GPUs search for", 0, searches},
+        {"chunk sizes that the GPUs of three processes search for", 3, searches},
         {"several communicators", 0, several},
         {"bad input is refused and changes nothing", 0, bad_input},
         {"a rank is killed while others wait for it in a kernel", 3, [](const seat& s) { killed(s, true); }, 12},

@@ -115,4 +115,5 @@ TEST_CASE("MIAD ignores times that cannot be and refuses options that cannot be 
     CHECK_THROWS_AS(blink::miad_chunk({.start = 0}), blink::usage_error);
     CHECK_THROWS_AS(blink::miad_chunk({.smallest = 2_MiB}), blink::usage_error);
     CHECK_THROWS_AS(blink::miad_chunk({.samples = 0}), blink::usage_error);
+    CHECK_THROWS_AS(blink::miad_chunk({.samples = 17}), blink::usage_error);
 }

@@ -30,7 +30,7 @@ class call_timer {
     }
 
     /// Marks on `stream` of `device` where a collective begins whose policy learns; to be given to `end`. Null for any
-    /// other policy, and while the stream is captured: a graph's calls have one chunk size for ever.
+    /// other policy, and while the stream is captured: nobody watches a graph's calls but the GPUs.
     [[nodiscard]] cudaEvent_t begin(int device, cudaStream_t stream, const chunk_choice& policy) const {
         return policy.learns() ? beginning(device, stream) : nullptr;
     }

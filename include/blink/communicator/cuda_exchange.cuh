@@ -104,11 +104,11 @@ void cuda_group::run(const exchange& e, std::span<const T* const> in, std::span<
     });
     if (output_count(e) == 0) { return; }
     const auto seen = [&](const auto& buffers, bool outputs) {
-        std::vector<cuda::memory_range> touched;
+        std::vector<memory_range> touched;
         for (int r = 0; r < size(); ++r) {
             touched.push_back({buffers[static_cast<std::size_t>(r)], cuda::extent_of(e, r, outputs) * sizeof(T)});
         }
-        return all_seen(touched, where_.devices);
+        return all_seen(touched);
     };
     const cuda::copy_call long_call = cuda::copy_call_of(e, sizeof(T));
     if (cuda::takes_copies(choices.how, long_call, resources_->memory().tuned,

@@ -4,7 +4,9 @@
 /// Ranks on the GPUs of one process: a GPU each, or several virtual ranks on one GPU.
 #pragma once
 
+#include <blink/communicator/call_memory.hpp>
 #include <blink/communicator/call_timer.cuh>
+#include <blink/communicator/chunk_searches.cuh>
 #include <blink/communicator/cuda_resources.cuh>
 #include <blink/communicator/long_call.cuh>
 #include <blink/communicator/options.hpp>
@@ -94,6 +96,11 @@ class cuda_group {
     /// What calls so far have taught about the shares that go over the host; see `group_options::learn_host_share`.
     [[nodiscard]] std::vector<cuda::learnt_share> host_shares() const { return shares_.shares().all(); }
 
+    /// What captured calls with a `miad_chunk` have taught the GPUs so far. Waits for nothing.
+    [[nodiscard]] std::vector<cuda::learnt_chunk> learnt_chunks() const {
+        return searches_.learnt(device(0), resources_->memory().searches.front());
+    }
+
     /// Sends what the ranks on `device` are told from now on to a stream of the caller's.
     /// @param mark what calls may record there by their launch, see `launch_mark`; not where they are captured
     /// @throw usage_error for a device that has no rank here
@@ -116,10 +123,10 @@ class cuda_group {
             const bool fits = !reduces(kind) || cuda::combines_copies<combiner, T>;
             if (cuda::takes_copies(choices.how, cuda::copy_call_of(kind, size(), count, sizeof(T)),
                                    resources_->memory().tuned, [this] { return cuda::is_captured(stream(0)); }) &&
-                cuda::can_copy(
-                    choices.how, to_string(kind), fits,
-                    copy_ways_of(entry, inputs_seen(kind, root, in, count) && outputs_seen(kind, root, out, count)),
-                    resources_->devices())) {
+                cuda::can_copy(choices.how, to_string(kind), fits,
+                               copy_ways_of(entry, all_seen(memory_read(kind, root, in, count)) &&
+                                                       outputs_seen(kind, root, out, count)),
+                               resources_->devices())) {
                 return timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
                     cuda::launch_copies<T>(copies_, shares_, *resources_, kind, root, in, out, count, combine,
                                            chunk_bytes, [&](std::size_t first) {
@@ -136,15 +143,16 @@ class cuda_group {
             }
             const bool seen = outputs_seen(kind, root, out, count, entry.room.get());
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
+                const cuda::chunk_wish chunk = wish(choices.chunk, chunk_bytes, &entry, kind, root, count * sizeof(T));
                 if constexpr (cuda::pullable_operator<combiner, T>) {
                     if (cuda::is_pulled(choices.how, ways_of(entry), count * sizeof(T), resources_->memory().tuned) &&
-                        cuda::may_pull(choices.how, kind, seen && inputs_seen(kind, root, in, count))) {
+                        cuda::may_pull(choices.how, kind, seen && all_seen(memory_read(kind, root, in, count)))) {
                         return cuda::launch<T>(entry.made.schedule, entry.form, in, out, count, combine,
-                                               resources_->devices(), resources_->memory(), chunk_bytes,
-                                               cuda::gpu_machine{}, std::true_type{});
+                                               resources_->devices(), resources_->memory(), chunk, cuda::gpu_machine{},
+                                               std::true_type{});
                     }
                 }
-                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk_bytes,
+                launch_over<T>(entry.made.schedule, entry.form, entry.room.get(), in, out, count, combine, chunk,
                                cuda::gpu_machine{}, seen);
             });
         };
@@ -242,34 +250,20 @@ class cuda_group {
         return true;
     }
 
-    /// Whether kernels of all ranks may use the inputs of all of them.
-    template <class T>
-    [[nodiscard]] BLINK_SELDOM bool inputs_seen(collective kind, int root, std::span<const T* const> in,
-                                                std::size_t count) const {
-        std::vector<cuda::memory_range> read;
-        for (int r = 0; r < size(); ++r) {
-            if (!reads_input(kind, root, r)) { continue; }
-            read.push_back({in[static_cast<std::size_t>(r)], input_count(kind, size(), count) * sizeof(T)});
-        }
-        return all_seen(read, where_.devices);
-    }
-
     /// Whether kernels of all ranks, and of the stops where there is a `room`, may store into the outputs that others
     /// store into. Where they may not, results come through slots, as in a staged group.
     template <class T>
     [[nodiscard]] BLINK_SELDOM bool outputs_seen(collective kind, int root, std::span<T* const> out, std::size_t count,
                                                  const cuda::relay_room* room = nullptr) const {
-        std::vector<cuda::memory_range> written;
-        for (int r = 0; r < size() && hands_on(kind); ++r) {
-            if (!writes_output(kind, root, r)) { continue; }
-            written.push_back({out[static_cast<std::size_t>(r)], output_count(kind, size(), count) * sizeof(T)});
-        }
-        return all_seen(written, room == nullptr ? where_.devices : room->devices());
+        return all_seen(memory_written(kind, root, out, count), room == nullptr ? where_.devices : room->devices());
     }
 
     /// Whether kernels on all `devices` may use such memory. The driver is asked, unless there is but one device or the
     /// group is staged anyway.
-    [[nodiscard]] BLINK_SELDOM bool all_seen(const std::vector<cuda::memory_range>& memory,
+    [[nodiscard]] BLINK_SELDOM bool all_seen(const std::vector<memory_range>& memory) const {
+        return all_seen(memory, where_.devices);
+    }
+    [[nodiscard]] BLINK_SELDOM bool all_seen(const std::vector<memory_range>& memory,
                                              const std::vector<int>& devices) const {
         if (std::ranges::count(devices, devices.front()) == std::ssize(devices) || resources_->memory().staged) {
             return true;
@@ -278,7 +272,7 @@ class cuda_group {
                                            return static_cast<const cuda::group_resources*>(of)->reaches(from, to);
                                        },
                                        resources_.get()};
-        for (const cuda::memory_range& m : memory) {
+        for (const memory_range& m : memory) {
             if (m.bytes > 0 && !cuda::all_may_use(m.begin, m.bytes, devices, reaches)) { return false; }
         }
         return true;
@@ -289,12 +283,13 @@ class cuda_group {
     template <class T, class Form, class Op, class Machine = cuda::gpu_machine>
     BLINK_SELDOM void launch_over(const schedule& s, const Form& form, cuda::relay_room* room,
                                   std::span<const T* const> in, std::span<T* const> out, std::size_t count,
-                                  const Op& op, std::size_t chunk_bytes, const Machine& on = {}, bool seen = true) {
+                                  const Op& op, const cuda::chunk_wish& chunk, const Machine& on = {},
+                                  bool seen = true) {
         std::vector<cuda::device_ranks> places;
         if (room != nullptr) { places = room->enter(resources_->devices()); }
         cuda::launch<T>(s, form, in, out, count, op,
                         room == nullptr ? resources_->devices() : std::span<const cuda::device_ranks>(places),
-                        room == nullptr ? resources_->memory(seen) : room->memory(seen), chunk_bytes, on);
+                        room == nullptr ? resources_->memory(seen) : room->memory(seen), chunk, on);
         if (room != nullptr) { room->leave(places.front()); }
     }
 
@@ -330,6 +325,14 @@ class cuda_group {
         const cudaEvent_t begun = timer_.begin(device(0), stream(0), policy);
         enqueue(chunk_bytes);
         timer_.end(begun, device(0), stream(0), policy, bytes);
+    }
+
+    /// The chunk of such a call as `timed` gives it, or for a captured one that the GPUs search for it by the policy.
+    /// @param plan whose search that is
+    [[nodiscard]] cuda::chunk_wish wish(const chunk_choice& policy, std::size_t chunk_bytes, const void* plan,
+                                        collective kind, int root, std::size_t bytes) {
+        if (!policy.learns() || !cuda::is_captured(stream(0))) { return chunk_bytes; }
+        return searches_.wish(policy, plan, kind, root, bytes);
     }
 
     void check_ready() const {
@@ -389,6 +392,7 @@ class cuda_group {
     schedule one_lane_;                       ///< of calls without trees
     bool checks_buffers_;
     cuda::call_timer timer_;
+    cuda::chunk_searches searches_;
     cuda::share_timer shares_;
     std::string failure_;
 };

@@ -10,6 +10,7 @@
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/chunk_search.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/stream.hpp>
 
@@ -127,6 +128,9 @@ class group_resources {
         memory_.blocks = blocks;
         for (device_ranks& d : devices_) {
             d.stream = make_stream(d.device);
+            memory_.searches.insert(
+                memory_.searches.end(), d.ranks.size(),
+                static_cast<chunk_search*>(allocate(d.device, max_searches * sizeof(chunk_search))));
             for (std::size_t i = 0; i < d.ranks.size(); ++i) {
                 memory_.flags.push_back(
                     static_cast<block_flags*>(allocate(d.device, max_blocks * sizeof(block_flags))));

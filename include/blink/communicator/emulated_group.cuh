@@ -44,6 +44,7 @@ class emulated_group : private cuda_group {
 
     using cuda_group::abort;
     using cuda_group::device;
+    using cuda_group::learnt_chunks;
     using cuda_group::machine;
     using cuda_group::make_buffers;
     using cuda_group::plan_for;
@@ -130,7 +131,9 @@ class emulated_group : private cuda_group {
         if (count == 0) { return; }
         const auto enqueue = [&](const auto& combine) {
             timed(choices.chunk, count * sizeof(T), [&](std::size_t chunk_bytes) {
-                launch_over<T>(s, over.form, room, in, out, count, combine, chunk_bytes, over.machine);
+                launch_over<T>(s, over.form, room, in, out, count, combine,
+                               wish(choices.chunk, chunk_bytes, &over, s.kind, s.root, count * sizeof(T)),
+                               over.machine);
             });
         };
         if constexpr (reduction_operator<Op, T>) {

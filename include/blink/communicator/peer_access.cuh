@@ -46,12 +46,6 @@ struct access_driver {
     }
 };
 
-/// What a call touches.
-struct memory_range {
-    const void* begin;
-    std::size_t bytes;
-};
-
 /// Where a piece of memory comes from, as far as that decides who may use it.
 struct memory_origin {
     int device = -1;

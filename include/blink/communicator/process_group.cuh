@@ -6,6 +6,7 @@
 
 #include <blink/communicator/call_check.hpp>
 #include <blink/communicator/call_order.cuh>
+#include <blink/communicator/chunk_searches.cuh>
 #include <blink/communicator/one_rank_group.hpp>
 #include <blink/communicator/options.hpp>
 #include <blink/communicator/own_memory.cuh>
@@ -124,6 +125,11 @@ class communicator {
         return entry_for(kind, root, planning).made;
     }
 
+    /// What calls with a `miad_chunk` have taught the GPUs, the same on all ranks. Waits for nothing.
+    [[nodiscard]] std::vector<cuda::learnt_chunk> learnt_chunks() const {
+        return searches_.learnt(device(), resources_.memory().searches[static_cast<std::size_t>(rank())]);
+    }
+
     /// Zeroed memory on this rank's GPU.
     template <element T>
     [[nodiscard]] rank_buffer<T> make_buffer(std::size_t count) const {
@@ -151,9 +157,8 @@ class communicator {
             if (writes && !(reads && in == out)) { check_on_device(to_string(kind), "out", out); }
             const std::size_t bytes = output_count(kind, size(), count) * sizeof(T);
             windows_.check_into(to_string(kind), choices, count > 0 && hands_on(kind), out, bytes);
-            if (choices.chunk.learns()) {
-                throw usage_error(std::string(to_string(kind)) +
-                                  ": a chunk policy that learns would learn something else on every rank");
+            if (choices.chunk.learns() && choices.chunk.search_options() == nullptr) {
+                throw usage_error("communicator: a chunk policy that learns, and is no MIAD, differs by rank");
             }
         });
         const prepared& entry = entry_for(kind, root, planning(choices));
@@ -259,19 +264,19 @@ class communicator {
         in_order(stream, [&](const cuda::device_ranks& here) {
             const std::span<const cuda::device_ranks> devices(&here, 1);
             const bool straight = s.kind == collective::allreduce && resources_.all_reach_all();
-            const std::size_t chunk_bytes = chunk_bytes_of<T>(choices, count);
+            const cuda::chunk_wish chunk = wish(choices, entry, count * sizeof(T));
             const cuda::process_call call{s.kind,
                                           s.root,
                                           count,
                                           sizeof(T),
                                           choices.how,
-                                          chunk_bytes,
+                                          chunk.search ? 0 : chunk.bytes,
                                           cuda::combines_copies<Op, T>,
                                           cuda::is_direct(choices),
                                           entry.copies_pay};
-            const auto in_chunks = [&](std::size_t first, std::size_t bytes, std::size_t stride) {
+            const auto in_chunks = [&](std::size_t first, const cuda::chunk_wish& cut, std::size_t stride) {
                 cuda::launch<T>(s, entry.form, std::span<const T* const>(in), std::span<T* const>(out), first, op,
-                                devices, memory_for(choices), bytes, cuda::gpu_machine{}, std::false_type{}, stride);
+                                devices, memory_for(choices), cut, cuda::gpu_machine{}, std::false_type{}, stride);
             };
             if (cuda::launch_by_copies<T>(copies_, resources_, call, std::span<const T* const>(in),
                                           std::span<T* const>(out), op, here,
@@ -281,7 +286,7 @@ class communicator {
             const cuda::short_ways ways{s, entry.form, one_lane_, entry.known, true, straight, entry.all_pairs_joined};
             if (!cuda::launch_short<T>(choices.how, ways, std::span<const T* const>(in), std::span<T* const>(out),
                                        count, op, devices, resources_.memory())) {
-                in_chunks(count, chunk_bytes, 0);
+                in_chunks(count, chunk, 0);
             }
         });
     }
@@ -321,9 +326,10 @@ class communicator {
         throw usage_error(what);
     }
 
-    template <class T>
-    [[nodiscard]] static std::size_t chunk_bytes_of(const options& o, std::size_t count) {
-        return o.chunk.is_automatic() ? 0 : o.chunk.chunk_bytes(count * sizeof(T));
+    /// Of a call's chunks. A policy that learns is left to the GPUs, which find the same on every rank.
+    [[nodiscard]] cuda::chunk_wish wish(const options& o, const prepared& entry, std::size_t bytes) {
+        if (!o.chunk.learns()) { return o.chunk.is_automatic() ? 0 : o.chunk.chunk_bytes(bytes); }
+        return searches_.wish(o.chunk, &entry, entry.made.schedule.kind, entry.made.schedule.root, bytes);
     }
 
     const prepared& entry_for(collective kind, int root, const plan_options& p) {
@@ -382,6 +388,7 @@ class communicator {
     schedule one_lane_;        ///< of calls without trees
     cuda::device_ranks place_; ///< of this rank, on the stream of the call that is enqueued
     cuda::call_order order_;
+    cuda::chunk_searches searches_;
     cuda::process_windows windows_;                ///< goes before `resources_`, as what follows
     std::unique_ptr<cuda::process_copies> copies_; ///< made by the first call that needs it
     std::shared_ptr<exchange_plans> exchange_plans_;

@@ -13,6 +13,7 @@
 #include <blink/core/error.hpp>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/chunk_search.hpp>
 #include <blink/execute/cuda/copy_flags.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/stream.hpp>
@@ -38,10 +39,11 @@ struct process_layout {
     static constexpr std::size_t slot_bytes = std::size_t{32} << 20;
     static constexpr std::size_t flags = 0;
     static constexpr std::size_t streams = flags + max_blocks * sizeof(block_flags);
-    static constexpr std::size_t slots = streams + stream_max_blocks * sizeof(stream_flags);
+    static constexpr std::size_t searches = streams + stream_max_blocks * sizeof(stream_flags);
+    static constexpr std::size_t slots = searches + max_searches * sizeof(chunk_search);
     static constexpr std::size_t rings = slots + slot_bytes;
 
-    static_assert(streams % alignof(stream_flags) == 0 && slots % 128 == 0);
+    static_assert(streams % alignof(stream_flags) == 0 && searches % alignof(chunk_search) == 0 && slots % 128 == 0);
 
     [[nodiscard]] static constexpr std::size_t bytes(int ranks) { return rings + stream_memory(ranks); }
 
@@ -213,6 +215,7 @@ class process_resources {
                     reached += base != nullptr ? '1' : '0';
                     memory_.flags.push_back(part<block_flags>(base, process_layout::flags));
                     memory_.streams.push_back(part<stream_flags>(base, process_layout::streams));
+                    memory_.searches.push_back(part<chunk_search>(base, process_layout::searches));
                     memory_.slots.push_back(part<std::byte>(base, process_layout::slots));
                     memory_.rings.push_back(part<std::byte>(base, process_layout::rings));
                     const std::size_t at = process_layout::copies(size());

@@ -50,6 +50,8 @@ class chunk_choice {
     [[nodiscard]] bool is_automatic() const noexcept { return policy_ == nullptr; }
     /// False where `observe` changes nothing.
     [[nodiscard]] bool learns() const { return policy_ && policy_->learns(); }
+    /// What the policy searches by, where that is a `miad_search`, which others may carry out too; else null.
+    [[nodiscard]] const miad_options* search_options() const { return policy_ ? policy_->search_options() : nullptr; }
 
     [[nodiscard]] std::size_t chunk_bytes(std::size_t lane_bytes) const {
         return policy_ ? policy_->chunk_bytes(lane_bytes) : automatic_chunk{}.chunk_bytes(lane_bytes);
@@ -68,6 +70,7 @@ class chunk_choice {
         [[nodiscard]] virtual std::size_t chunk_bytes(std::size_t lane_bytes) const = 0;
         virtual void observe(std::size_t bytes, double seconds) = 0;
         [[nodiscard]] virtual bool learns() const = 0;
+        [[nodiscard]] virtual const miad_options* search_options() const = 0;
     };
 
     template <class P>
@@ -80,6 +83,15 @@ class chunk_choice {
         }
         void observe(std::size_t bytes, double seconds) override { policy->observe(bytes, seconds); }
         [[nodiscard]] bool learns() const override { return learns_from_times<P>; }
+        [[nodiscard]] const miad_options* search_options() const override {
+            if constexpr (requires(const P& p) {
+                              { p.search_options() } -> std::same_as<const miad_options&>;
+                          }) {
+                return &policy->search_options();
+            } else {
+                return nullptr;
+            }
+        }
         std::shared_ptr<P> policy;
     };
 

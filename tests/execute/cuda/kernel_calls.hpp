@@ -95,6 +95,11 @@ tree_call<T> make_call(const schedule& s, memory& m, buffers<T>& b, const call_s
     return call;
 }
 
+/// The size that kernels are told anew for each call, where a search decides: any whole grains that a slot holds.
+inline std::uint32_t drawn_chunk(std::mt19937& random, const call_shape& shape) {
+    return shape.grain * (1 + static_cast<std::uint32_t>(random()) % (shape.chunk_elements / shape.grain));
+}
+
 /// The call as a process sees it that drives `rank` alone: without the buffers of the others.
 template <class T>
 tree_call<T> seen_by(tree_call<T> call, int rank) {

@@ -67,7 +67,8 @@ struct mix {
     [[nodiscard]] bool has(int rank) const { return (bulk_ranks >> rank & 1U) != 0; }
 };
 
-/// Calls that follow each other on every rank without waiting for the other ranks.
+/// Calls, some with chunks smaller than their slots, that follow each other on every rank without waiting for the other
+/// ranks.
 template <class T, class Op = sum>
 void run_calls(const std::vector<schedule>& schedules, const std::vector<std::size_t>& counts, std::mt19937& random,
                const mix& who, const Op& op = {}, T factor = 1) {
@@ -76,6 +77,7 @@ void run_calls(const std::vector<schedule>& schedules, const std::vector<std::si
     std::vector<buffers<T>> data;
     std::vector<call_shape> shapes;
     std::vector<tree_call<T>> calls;
+    std::vector<std::uint32_t> sizes(counts.size());
     data.reserve(counts.size());
     for (std::size_t c = 0; c < counts.size(); ++c) {
         const schedule& s = schedules[c];
@@ -84,6 +86,8 @@ void run_calls(const std::vector<schedule>& schedules, const std::vector<std::si
                                   128 * (1 + random() % 9)};
         shapes.push_back(make_shape(s, counts[c], sizeof(T), limits));
         calls.push_back(make_call(s, m, data.back(), shapes.back()));
+        sizes[c] = drawn_chunk(random, shapes.back());
+        if (random() % 2 == 0) { calls.back().chunk_now = &sizes[c]; }
     }
     {
         std::vector<std::jthread> streams;

@@ -37,13 +37,17 @@ void run_calls(const plan& p, std::mt19937& random, const std::vector<std::size_
     std::vector<buffers<T>> data;
     std::vector<call_shape> shapes;
     std::vector<tree_call<T>> calls;
+    std::vector<std::uint32_t> sizes;
     data.reserve(counts.size());
+    sizes.reserve(counts.size());
     for (const std::size_t count : counts) {
         data.emplace_back(random, p.schedule, count, random() % 2 == 0, random() % 2);
         const shape_limits limits{static_cast<int>(p.schedule.lanes.size()), memory::slot_bytes,
                                   128 * (1 + random() % 4), true};
         shapes.push_back(make_shape(p.schedule, count, sizeof(T), limits));
         calls.push_back(make_call(p.schedule, m, data.back(), shapes.back()));
+        sizes.push_back(drawn_chunk(random, shapes.back()));
+        if (random() % 2 == 0) { calls.back().chunk_now = &sizes.back(); }
     }
     {
         std::vector<std::jthread> streams;

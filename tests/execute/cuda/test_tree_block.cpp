@@ -55,7 +55,8 @@ schedule random_schedule(std::mt19937& random, collective kind, int ranks, int l
     return s;
 }
 
-/// Calls, staged, pulled or neither, follow each other on every rank without waiting for the other ranks.
+/// Calls, staged, pulled or neither, some with chunks smaller than their slots, follow each other on every rank without
+/// waiting for the other ranks.
 template <class T>
 void run_calls(std::mt19937& random, int ranks, int calls) {
     memory m(ranks);
@@ -65,6 +66,7 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
     std::vector<call_shape> shapes;
     std::vector<tree_call<T>> prepared;
     std::vector<int> pulled;
+    std::vector<std::uint32_t> sizes(static_cast<std::size_t>(calls));
     data.reserve(static_cast<std::size_t>(calls));
     for (int c = 0; c < calls; ++c) {
         const auto kind = static_cast<collective>(random() % collective_names.size());
@@ -79,6 +81,9 @@ void run_calls(std::mt19937& random, int ranks, int calls) {
         shapes.push_back(make_shape(schedules.back(), counts.back(), sizeof(T), limits));
         prepared.push_back(make_call(schedules.back(), m, data.back(), shapes.back()));
         prepared.back().staged = limits.slots_down;
+        std::uint32_t& size = sizes[static_cast<std::size_t>(c)];
+        size = drawn_chunk(random, shapes.back());
+        if (random() % 2 == 0) { prepared.back().chunk_now = &size; }
         pulled.push_back(!limits.slots_down && can_pull(schedules.back()) && random() % 2 == 0 ? 1 : 0);
     }
     {

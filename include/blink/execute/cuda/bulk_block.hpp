@@ -46,7 +46,7 @@ BLINK_DEVICE_CODE inline void combine_flow(const Context& at, const Flow& flow, 
                                            const combining_threads& group, const T* const* sources, const Op& op,
                                            int finish_ranks) {
     const bool leads = at.machine.thread() % at.machine.team_threads == 0;
-    const std::uint32_t pieces = (at.call->chunk_elements - 1) / flow.piece + 1; // of a full chunk
+    const std::uint32_t pieces = (at.chunk_elements - 1) / flow.piece + 1; // of a full chunk
     ring_cursor from = ring_cursor::of(turn, flow.stages);
     ring_cursor to = ring_cursor::of(turn, flow.results);
     std::uint32_t in_chunk = turn;

@@ -92,7 +92,7 @@ template <class Machine, class Barrier>
 template <class Context, class Flow>
 BLINK_DEVICE_CODE inline void store_flow(const Context& at, const Flow& flow, std::uint32_t* stop,
                                          const bulk_targets& to, std::uint32_t storer) {
-    const std::uint32_t pieces = (at.call->chunk_elements - 1) / flow.piece + 1; // of a full chunk
+    const std::uint32_t pieces = (at.chunk_elements - 1) / flow.piece + 1; // of a full chunk
     const std::uint32_t issuer = storer % bulk_issuers;
     const int targets = to.parent != no_rank ? 1 : to.own + to.readers.count;
     std::uint64_t seen = 0;

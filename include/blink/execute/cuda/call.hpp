@@ -74,8 +74,9 @@ template <class T>
 struct tree_call : call_frame<T> {
     block_flags* flags[max_ranks];
     std::byte* slots[max_ranks];
-    std::uint32_t chunk_elements; ///< per block
-    std::uint32_t slot_bytes;     ///< of one chunk, a multiple of 16
+    const std::uint32_t* chunk_now; ///< on this device: the elements of a chunk in this call; null: `chunk_elements`
+    std::uint32_t chunk_elements;   ///< of a block's chunk, at most
+    std::uint32_t slot_bytes;       ///< of one chunk, a multiple of 16
     std::uint16_t slots_per_child;
     std::uint16_t slot_rows; ///< of a block: one for each child on the way up; the last for the way down, where used
     bool staged;             ///< results come down through slots of who gets them, never into a peer's output

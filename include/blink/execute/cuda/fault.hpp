@@ -13,7 +13,7 @@
 namespace blink::cuda {
 
 /// What a block waited for.
-enum class awaited : unsigned { partial, result, room, readiness };
+enum class awaited : unsigned { partial, result, room, readiness, chunk_size };
 
 /// A wait that ran into its deadline.
 struct fault {

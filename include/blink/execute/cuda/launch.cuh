@@ -12,6 +12,8 @@
 #include <blink/execute/cuda/bulk_kernel.cuh>
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
+#include <blink/execute/cuda/chunk_search.hpp>
+#include <blink/execute/cuda/chunk_search_kernels.cuh>
 #include <blink/execute/cuda/gpu_machine.cuh>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/start_kernel.cuh>
@@ -22,6 +24,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -65,11 +68,12 @@ struct device_ranks {
 struct group_memory {
     std::vector<block_flags*> flags;
     std::vector<std::byte*> slots;
-    std::vector<stream_flags*> streams; ///< of ranks alone, as `rings`
-    std::vector<std::byte*> rings;      ///< full of `filler_byte`
-    std::size_t slot_memory = 0;        ///< bytes a participant
-    std::uint64_t* faults = nullptr;    ///< one word a participant, host memory that all devices see
-    std::uint64_t* abort = nullptr;     ///< likewise, one word
+    std::vector<stream_flags*> streams;  ///< of ranks alone, as `rings`
+    std::vector<std::byte*> rings;       ///< full of `filler_byte`
+    std::vector<chunk_search*> searches; ///< `max_searches` of each rank's GPU
+    std::size_t slot_memory = 0;         ///< bytes a participant
+    std::uint64_t* faults = nullptr;     ///< one word a participant, host memory that all devices see
+    std::uint64_t* abort = nullptr;      ///< likewise, one word
     std::uint64_t timeout_ns = 0;
     tuning tuned;        ///< the same for all ranks
     int blocks = 0;      ///< most blocks a rank may use; 0: as tuned
@@ -90,11 +94,11 @@ void set_local_ranks(call_frame<T>& call, const device_ranks& here) {
     for (const int r : here.ranks) { *next++ = static_cast<std::uint8_t>(r); }
 }
 
-/// Enqueues the ranks of `d` as a bulk kernel.
+/// Enqueues the ranks of a device as a bulk kernel.
 template <class T, class Op>
-void start_in_bulk(const tree_call<T>& call, const schedule& s, dim3 grid, const Op& op, const device_ranks& d) {
-    start_kernel(bulk_kernel<T, Op>, grid, {bulk_threads, bulk_sizes{}.memory}, d.place(), call, to_runtime_schedule(s),
-                 op, bulk_sizes{});
+void start_in_bulk(const tree_call<T>& call, const schedule& s, dim3 grid, const Op& op, const launch_place& at) {
+    start_kernel(bulk_kernel<T, Op>, grid, {bulk_threads, bulk_sizes{}.memory}, at, call, to_runtime_schedule(s), op,
+                 bulk_sizes{});
 }
 
 /// For each device whether it runs so many blocks of a bulk kernel for each of its ranks at once. The shape is not
@@ -115,25 +119,27 @@ template <class T, class Op>
 /// @param form the schedule as the kernel takes it; `s` is the same as a value, or that of the ranks alone where `form`
 ///        and `memory` have relay stops too
 /// @param machine what the blocks run on; see `tree_block`, as for `pulled`
+/// @param chunk of whose search relay stops take no part: with them chunks have the size from which it begins
 /// @param shard_stride see `shape_limits`
 /// @throw usage_error where the call does not fit the GPU, cuda_error where a launch fails
 template <element T, reduction_operator<T> Op, device_schedule Form, class Machine = gpu_machine, bool Pulled = false>
 BLINK_SELDOM void launch(const schedule& s, const Form& form, std::span<const T* const> in, std::span<T* const> out,
                          std::size_t count, const Op& op, std::span<const device_ranks> devices,
-                         const group_memory& memory, std::size_t chunk_bytes, const Machine& machine = {},
+                         const group_memory& memory, const chunk_wish& chunk, const Machine& machine = {},
                          std::bool_constant<Pulled> /*pulled*/ = {}, std::size_t shard_stride = 0) {
     check_operator(op, s.ranks);
     const auto kernel = tree_kernel<T, Op, Form, Machine, Pulled>;
     const auto participants = static_cast<int>(memory.flags.size());
     shape_limits limits{memory.blocks == 0 ? memory.tuned.most_blocks : memory.blocks,
                         memory.slot_memory,
-                        chunk_bytes,
+                        participants > s.ranks ? chunk.bytes : chunk.most_bytes(),
                         memory.staged || participants > s.ranks,
                         memory.tuned.most_chunk_bytes,
                         shard_stride};
     for (const device_ranks& d : devices) {
         const device_scope current(d.device);
         const int resident = resident_blocks(reinterpret_cast<const void*>(kernel), d.device);
+        if (chunk.search) { load_search_kernels(); }
         limits.blocks = std::min({limits.blocks, max_blocks, resident / static_cast<int>(d.ranks.size())});
     }
     // Not for relay stops, nor beside a part that goes over the host (with a `shard_stride`), whose kernels need room.
@@ -153,18 +159,29 @@ BLINK_SELDOM void launch(const schedule& s, const Form& form, std::span<const T*
     if constexpr (can_bulk) {
         if (in_bulk && lies_in_bulk(call)) { by_bulk = hold_in_bulk<T, Op>(devices, shape.blocks); }
     }
+    std::optional<search_launch> search;
+    if (chunk.search && participants == s.ranks) {
+        search.emplace(chunk, memory.searches, shape, sizeof(T), count * sizeof(T),
+                       patience{memory.faults, memory.abort, memory.timeout_ns});
+    }
     for (std::size_t i = 0; i < devices.size(); ++i) {
         const device_ranks& d = devices[i];
         const device_scope current(d.device);
         set_local_ranks(call, d);
-        const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
-        if constexpr (can_bulk) {
-            if (by_bulk[i]) {
-                start_in_bulk(call, s, grid, op, d);
-                continue;
-            }
+        launch_place at = d.place();
+        if (search) {
+            search->before(d.ranks.front(), at);
+            call.chunk_now = search->chunk_of(d.ranks.front());
+            if (search->follows(d.ranks.front())) { at.mark = nullptr; }
         }
-        start_kernel(kernel, grid, block_threads, d.place(), call, form, op, machine);
+        const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(d.ranks.size()));
+        bool started = false;
+        if constexpr (can_bulk) {
+            started = by_bulk[i];
+            if (started) { start_in_bulk(call, s, grid, op, at); }
+        }
+        if (!started) { start_kernel(kernel, grid, block_threads, at, call, form, op, machine); }
+        if (search) { search->behind(d.ranks.front(), d.place()); }
     }
 }
 

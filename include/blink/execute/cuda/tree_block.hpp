@@ -47,14 +47,15 @@ struct block_context {
     std::uint64_t in_begin;  ///< first element, in the inputs
     std::uint64_t out_begin; ///< and in the outputs
     std::uint64_t elements;
+    std::uint32_t chunk_elements; ///< alike on all ranks
     std::uint32_t chunks;
 
     [[nodiscard]] BLINK_DEVICE_CODE std::uint64_t chunk_offset(std::uint32_t c) const {
-        return std::uint64_t{c} * call->chunk_elements;
+        return std::uint64_t{c} * chunk_elements;
     }
     [[nodiscard]] BLINK_DEVICE_CODE std::uint32_t chunk_size(std::uint32_t c) const {
         const std::uint64_t left = elements - chunk_offset(c);
-        return left < call->chunk_elements ? static_cast<std::uint32_t>(left) : call->chunk_elements;
+        return left < chunk_elements ? static_cast<std::uint32_t>(left) : chunk_elements;
     }
     [[nodiscard]] BLINK_DEVICE_CODE block_flags& flags_of(int r) const { return call->flags[r][block]; }
     [[nodiscard]] BLINK_DEVICE_CODE bool is_relay(int participant) const { return participant >= call->ranks; }
@@ -69,16 +70,16 @@ struct block_context {
         machine.carry(lane, child, up, std::uint64_t{chunk_size(c)} * sizeof(T));
     }
 
+    /// Where the slot of chunk `c` begins in its ring, in elements.
+    [[nodiscard]] BLINK_DEVICE_CODE std::size_t ring_offset(std::uint32_t c) const {
+        return std::size_t{c % call->slots_per_child} * chunk_elements;
+    }
+
     /// Slot of chunk `c` in the memory of `owner`, for its `child`-th child.
     [[nodiscard]] BLINK_DEVICE_CODE T* slot(int owner, int child, std::uint32_t c) const {
         const std::size_t row = static_cast<std::size_t>(block) * call->slot_rows + static_cast<std::size_t>(child);
-        const std::size_t index = row * call->slots_per_child + c % call->slots_per_child;
-        return reinterpret_cast<T*>(call->slots[owner] + index * call->slot_bytes);
-    }
-
-    /// Where the slot of chunk `c` begins in its ring, in elements.
-    [[nodiscard]] BLINK_DEVICE_CODE std::size_t ring_offset(std::uint32_t c) const {
-        return std::size_t{c % call->slots_per_child} * call->chunk_elements;
+        const std::size_t ring = row * call->slots_per_child * call->slot_bytes;
+        return reinterpret_cast<T*>(call->slots[owner] + ring) + ring_offset(c);
     }
 
     /// Whether the parent of `participant` stores results into its slots.
@@ -300,7 +301,8 @@ template <class Machine, class T>
     at.elements = part.elements;
     at.in_begin = part.in_begin;
     at.out_begin = part.out_begin;
-    at.chunks = static_cast<std::uint32_t>((at.elements + call.chunk_elements - 1) / call.chunk_elements);
+    at.chunk_elements = call.chunk_now == nullptr ? call.chunk_elements : *call.chunk_now;
+    at.chunks = static_cast<std::uint32_t>((at.elements + at.chunk_elements - 1) / at.chunk_elements);
     at.number = at.flags_of(at.rank).call + 1;
     return at;
 }
