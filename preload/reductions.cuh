@@ -77,7 +77,11 @@ void reduce_as(Group& group, const matched_call& call, finishing average, T sign
     if (!call.factors.empty()) { return run_as<T>(group, call, with_factors<T>(call, first_rank(group))); }
     switch (call.op) {
     case nccl::sum:
-        return run_as<T>(group, call, total{finishing::none});
+        if constexpr (narrow_float<T>) {
+            return run_as<T>(group, call, sum{}); // for which the GPU has instructions
+        } else {
+            return run_as<T>(group, call, total{finishing::none});
+        }
     case nccl::avg:
         if constexpr (narrow_float<T>) {
             return run_as<T>(group, call, divided<T>(static_cast<std::size_t>(group.size())));

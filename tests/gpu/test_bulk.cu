@@ -103,6 +103,14 @@ TEST_CASE("bulk copies multiply, and combine in the own type and in users' types
     sweep_operator<located>(larger_magnitude{});
 }
 
+TEST_CASE("a few bulk copies, for compute-sanitizer" * doctest::skip(!has_bulk())) {
+    for (const collective kind : {collective::allreduce, collective::reduce, collective::allgather}) {
+        CAPTURE(to_string(kind));
+        CHECK(on_virtual_ranks().differing<float>(trees(kind), 5004, false, blink::sum{}, 4096) == 0);
+    }
+    REQUIRE(on_virtual_ranks().is_sound());
+}
+
 TEST_CASE("long calls between GPUs have the bits of the tree kernel, call after call" *
           doctest::skip(!has_bulk() || !two_gpus())) {
     constexpr std::size_t bytes = 256u << 20;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <blink/static_packing.hpp>
 
+#include <cuda_bf16.h>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -167,6 +168,21 @@ void check_sharded(blink::cuda_group& group) {
 
 TEST_CASE("sizes and roots are right on 8 virtual ranks of a DGX-1V" * doctest::skip(!one_gpu())) {
     check_sizes_and_roots(virtual_dgx1v());
+}
+
+TEST_CASE("two virtual ranks alone, for compute-sanitizer" * doctest::skip(!one_gpu())) {
+    blink::cuda_group pair({.machine = blink::topology(blink::dgx1v), .gpus = {0, 1}, .virtual_ranks = 2});
+    for (const std::size_t count : {1, 255, 4000, 20'003}) {
+        CAPTURE(count);
+        float_trial floats(pair, collective::allreduce, {.count = count, .seed = count});
+        trial<__nv_bfloat16, blink::sum> narrow(pair, collective::allreduce, {.count = count, .seed = count});
+        for (int call = 0; call < 2; ++call) {
+            floats.launch();
+            narrow.launch();
+        }
+        check_clean(floats);
+        CHECK(narrow.judged().clean());
+    }
 }
 
 TEST_CASE("sizes and roots are right on the real GPUs" * doctest::skip(!two_gpus())) {
