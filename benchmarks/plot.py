@@ -24,7 +24,8 @@ def below(x, y, label):
     return f'<text x="{x}" y="{y}" text-anchor="middle" fill="{INK}">{label}</text>'
 
 
-def curve(points, colour):
+def curve(points, colour, dashes=""):
     """A line through points."""
     way = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{way}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    broken = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return f'<polyline points="{way}" fill="none" stroke="{colour}" stroke-width="2"{broken}/>'

@@ -22,19 +22,20 @@ CHUNK, RATE = "#d55e00", "#0072b2"  # Okabe and Ito
 def read(path):
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    calls = [(int(r["call"]), int(r["chunk_bytes"]), float(r["GBps"])) for r in rows if r["policy"] == "miad"]
+    calls, replays = ([(int(r["call"]), int(r["chunk_bytes"]), float(r["GBps"])) for r in rows if r["policy"] == policy]
+                      for policy in ("miad", "graph"))
     fixed = {}
     for r in rows:
         if r["policy"] == "fixed":
             fixed.setdefault(int(r["chunk_bytes"]), []).append(float(r["GBps"]))
-    return calls, {size: statistics.median(rates) for size, rates in fixed.items()}
+    return calls, replays, {size: statistics.median(rates) for size, rates in fixed.items()}
 
 
-def figure(calls, fixed):
+def figure(calls, replays, fixed):
     top_rate = math.ceil(max(list(fixed.values()) + [rate for _, _, rate in calls]) / 20) * 20
-    low = math.floor(math.log2(min(size for _, size, _ in calls)))
-    high = math.ceil(math.log2(max(size for _, size, _ in calls)))
-    last = calls[-1][0]
+    low = math.floor(math.log2(min(size for _, size, _ in calls + replays)))
+    high = math.ceil(math.log2(max(size for _, size, _ in calls + replays)))
+    last = max(call for call, _, _ in calls + replays)
 
     def x(call):
         return LEFT + WIDTH * call / last
@@ -56,7 +57,12 @@ def figure(calls, fixed):
                f'stroke-dasharray="4 3"/><text x="{LEFT + WIDTH - 4}" y="{line - 5:.1f}" text-anchor="end" '
                f'fill="{RATE}">best fixed size, {best // 1024} KiB: {fixed[best]:.1f} GB/s</text>')
     out.append(plot.curve([(x(call), y(rate / top_rate)) for call, _, rate in calls], RATE))
-    out.append(plot.curve([(x(call), y((math.log2(size) - low) / (high - low))) for call, size, _ in calls], CHUNK))
+    for of, dashes in ((calls, ""), (replays, "2 3")):
+        if of:
+            out.append(plot.curve([(x(call), y((math.log2(size) - low) / (high - low))) for call, size, _ in of], CHUNK,
+                                  dashes))
+    if replays:
+        out.append(f'<text x="{LEFT + 8}" y="{TOP + 12}" fill="{CHUNK}">dotted: the GPUs search, in a graph</text>')
     for call in range(0, last + 1, 10):
         out.append(plot.below(f"{x(call):.1f}", TOP + HEIGHT + 16, call))
     out.append(plot.below(LEFT + WIDTH / 2, TOP + HEIGHT + 32, "call") +
@@ -71,11 +77,13 @@ def main():
     if sys.argv[1] == "--check":
         folder = pathlib.Path(sys.argv[2])
         return 0 if (folder / "chunks.svg").read_text() == figure(*read(folder / "chunks.csv")) else 1
-    calls, fixed = read(sys.argv[1])
-    pathlib.Path(sys.argv[2]).write_text(figure(calls, fixed))
-    settled = statistics.median(rate for _, _, rate in calls[-10:])
+    calls, replays, fixed = read(sys.argv[1])
+    pathlib.Path(sys.argv[2]).write_text(figure(calls, replays, fixed))
     best = max(fixed, key=fixed.get)
-    print(f"settled: {calls[-1][1]} bytes, {settled:.2f} GB/s; best fixed: {best} bytes, {fixed[best]:.2f} GB/s")
+    for name, of in (("settled", calls), ("settled in a graph", replays)):
+        if of:
+            rate = statistics.median(rate for _, _, rate in of[-10:])
+            print(f"{name}: {of[-1][1]} bytes, {rate:.2f} GB/s; best fixed: {best} bytes, {fixed[best]:.2f} GB/s")
     return 0
 
 

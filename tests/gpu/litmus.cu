@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "litmus_copies.cuh"
 #include "litmus_tests.cuh"
 
 namespace {
@@ -140,6 +141,8 @@ int main() {
         run_messages(on, lines);
         run_tears(on, lines);
         lines.add("poison of an earlier kernel under data of the peer", run_poison(on, 15'000));
+        lines.add("a copy to the peer, then a kernel that raises flags", run_copied(on, 10'000));
+        lines.add("a kernel that waits for a flag, then a copy of what the peer stored", run_copied_onward(on, 10'000));
     } catch (const blink::error& e) {
         std::printf("FAIL  %s\n", e.what());
         ++lines.failed;
