@@ -41,6 +41,7 @@ TEST_CASE("a tuning comes back as it was written, and what a file leaves out is 
     t.copies_all_reduce_from = 13;
     t.host_share_all_reduce_from = 14;
     t.host_share_all_reduce = 15;
+    t.host_share_beside_kernels = 16;
     t.copies_from_captured = 11;
     t.host_share_from = 12;
     t.host_share = 9;

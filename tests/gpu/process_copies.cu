@@ -211,6 +211,42 @@ void by_themselves(const seat& s, bool room) {
     must((copies(collective::reduce, 64 * megabyte, false) > 0) == room, "copies over the host take part in a reduce");
 }
 
+/// An AllReduce of which kernels carry what goes over the link, where a tuning says so.
+void shares_beside_kernels(const seat& s) {
+    blink::tuning tuned;
+    tuned.copies_all_reduce_from = tuned.host_share_all_reduce_from = 1 << 20;
+    tuned.host_share_beside_kernels = 88;
+    blink::communicator comm = s.join({.timeout = 30s, .tuned = tuned, .copy_room = true});
+    if (!has_copies(comm)) { return; }
+    if (!blink::cuda::is_all_nvlink(comm.plan_for(collective::allreduce).fabric)) { return must(true, "other wires"); }
+    const blink::cuda::device_scope current(comm.device());
+    for (const bool in_place : {false, true}) {
+        process_trial<float, blink::sum> t(comm, {collective::allreduce, 20'000'003, 0, in_place, 1, 5});
+        t.launch(comm.stream(), {.how = protocol::chunks});
+        const std::string bits = t.result();
+        const auto window = comm.register_buffer(t.output_memory().data(), t.output_memory().bytes());
+        for (const bool registered : {false, true}) {
+            const blink::options choices{.into = registered ? &window : nullptr};
+            const auto again = [&](const auto& launch) {
+                t.reset();
+                launch();
+                t.judge();
+                must(t.result() == bits, "the bits of chunks");
+            };
+            again([&] { t.launch(comm.stream(), choices); });
+            const recorded_calls graph({comm.stream()}, [&] { t.launch(comm.stream(), choices); });
+            again([&] { graph.replay(); });
+            again([&] { t.launch(comm.stream(), choices); });
+            again([&] { graph.replay(); });
+        }
+        must(copies_in(recorded_on(comm.stream(), [&] { t.launch(comm.stream()); })) > 0, "a part goes by copies");
+        comm.unregister_buffer(window);
+    }
+    process_trial<double, blink::max> row(comm, {collective::allreduce, 600'001, 0, false, 0, 6});
+    for (int call = 0; call < 50; ++call) { row.launch(comm.stream()); }
+    row.judge();
+}
+
 /// Many calls in a row, of which none waits for the host.
 void in_a_row(const seat& s) {
     blink::communicator comm = s.join(with_room);
@@ -287,6 +323,7 @@ int main(int argc, char** argv) {
         {"graph replays and eager calls mix", 2, graphs},
         {"a tuned size takes copies by itself", 2, [](const seat& s) { by_themselves(s, true); }},
         {"and without room where nothing is combined", 2, [](const seat& s) { by_themselves(s, false); }},
+        {"a share over the host beside kernels", 2, shares_beside_kernels},
         {"a thousand calls in a row", 2, in_a_row},
         {"what copies cannot carry is refused", 2, refused},
         {"a rank never makes the call", 2, never_calls},

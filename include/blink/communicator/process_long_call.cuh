@@ -48,7 +48,9 @@ struct process_call {
 /// was slower, between two H200s: a broadcast takes copies from twice the size on, and what is only moved has three
 /// quarters of the share.
 [[nodiscard]] BLINK_SELDOM inline tuning tuned_for_processes(tuning tuned, const copy_call& call, bool with_host) {
-    if (!with_host) { tuned.host_share = tuned.host_share_both = tuned.host_share_all_reduce = 0; }
+    if (!with_host) {
+        tuned.host_share = tuned.host_share_both = tuned.host_share_all_reduce = tuned.host_share_beside_kernels = 0;
+    }
     if (!call.combines) {
         tuned.host_share = tuned.host_share * 3 / 4;
         tuned.host_share_both = tuned.host_share_both * 3 / 4;
@@ -66,14 +68,18 @@ struct process_call {
     const copy_call asked = copy_call_of(call.kind, ranks, call.count, call.element_bytes);
     if (!takes_copies(call.how, asked, resources.memory().tuned, [] { return false; })) { return {}; } // most calls
     const bool by_name = call.how == protocol::copies;
-    // Copies of an AllReduce that wait for flags on both GPUs were slower than kernels, between two H200s.
-    if (!by_name && is_all_reduce(asked)) { return {}; }
+    // Copies of an AllReduce that wait for flags on both GPUs were slower than kernels, between two H200s, so these
+    // carry what goes over the link.
+    const bool beside_kernels = !by_name && is_all_reduce(asked);
     const std::size_t host_bytes = resources.host_memory().bytes();
-    const tuning tuned = tuned_for_processes(resources.memory().tuned, asked, host_bytes > 0);
+    tuning tuned = tuned_for_processes(resources.memory().tuned, asked, host_bytes > 0);
+    if (beside_kernels) { tuned.host_share_all_reduce = tuned.host_share_beside_kernels; }
     if (!takes_copies(call.how, asked, tuned, [] { return false; })) { return {}; }
     const bool fits = reduces(call.kind) ? call.combines : call.direct;
     if (resources.may_copy() && fits && (by_name || call.pays)) {
         copy_shape shape = shape_copies(asked, call.element_bytes, call.chunk_bytes, tuned);
+        shape.link_by_kernels = beside_kernels;
+        if (beside_kernels && !(shape.host_share > 0)) { return {}; }
         shape.staged = call.combines && !(call.direct && hands_on(call.kind));
         if (shape.staged && is_all_reduce(asked)) { // results have slots too
             constexpr std::size_t most = process_layout::copy_slot_bytes * 2 / 9;

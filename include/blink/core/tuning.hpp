@@ -33,6 +33,7 @@ struct tuning {
     int host_share_both = 88; ///< likewise, where data go both ways at once
     std::size_t host_share_all_reduce_from = 256u << 20; ///< as `host_share_from`, for an AllReduce
     int host_share_all_reduce = 60;                      ///< as `host_share`, for an AllReduce
+    int host_share_beside_kernels = 0; ///< likewise, for one between two processes, of which kernels carry the rest
 
     friend bool operator==(const tuning&, const tuning&) = default;
 };

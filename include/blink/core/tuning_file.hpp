@@ -34,7 +34,8 @@ namespace blink {
                         {"host_share", t.host_share},
                         {"host_share_both", t.host_share_both},
                         {"host_share_all_reduce_from", t.host_share_all_reduce_from},
-                        {"host_share_all_reduce", t.host_share_all_reduce}};
+                        {"host_share_all_reduce", t.host_share_all_reduce},
+                        {"host_share_beside_kernels", t.host_share_beside_kernels}};
 }
 
 /// The tuning that a JSON object describes: what it leaves out has its built-in value, members of other names say
@@ -62,11 +63,13 @@ namespace blink {
     bytes("copies_reduce_from", t.copies_reduce_from, 0);
     bytes("host_share_from", t.host_share_from, 0);
     bytes("host_share_all_reduce_from", t.host_share_all_reduce_from, 0);
-    if (const json::value* const found = v.find("host_share")) { t.host_share = found->as_int(0, 1000); }
-    if (const json::value* const found = v.find("host_share_both")) { t.host_share_both = found->as_int(0, 1000); }
-    if (const json::value* const found = v.find("host_share_all_reduce")) {
-        t.host_share_all_reduce = found->as_int(0, 1000);
-    }
+    const auto share = [&](std::string_view name, int& to) {
+        if (const json::value* const found = v.find(name)) { to = found->as_int(0, 1000); }
+    };
+    share("host_share", t.host_share);
+    share("host_share_both", t.host_share_both);
+    share("host_share_all_reduce", t.host_share_all_reduce);
+    share("host_share_beside_kernels", t.host_share_beside_kernels);
     return t;
 }
 

@@ -106,10 +106,36 @@ TEST_CASE("kernels carry a reduction of which nothing goes over the host, where 
         CHECK(plan.steps.empty());
         CHECK(blink::cuda::make_program(plan).actions.size() == 2); // marks of both ranks
     }
-    const copy_shape alone{.chunk = 10, .host_share = 0, .may_share = true};
+    copy_shape alone{.chunk = 10, .host_share = 0, .may_share = true};
     CHECK(blink::cuda::plan_copies(collective::allreduce, 2, 0, 1000, 0, alone).by_kernels == 0);
     CHECK(blink::cuda::plan_copies(collective::broadcast, 2, 0, 1000, 0, alone).by_kernels == 0);
     CHECK(blink::cuda::plan_copies(collective::reduce, 4, 0, 1000, 0, alone).by_kernels == 0);
+    alone.link_by_kernels = true;
+    CHECK(blink::cuda::plan_copies(collective::allreduce, 2, 0, 1000, 0, alone).by_kernels == 1000);
+}
+
+TEST_CASE("of an AllReduce whose link is left to kernels each rank combines the host's share itself") {
+    for (const std::size_t count : {1, 40, 203}) {
+        for (const std::uint64_t in_place : {0U, 1U, 2U, 3U}) {
+            for (copy_shape shape : copy_test::shapes) {
+                if (!(shape.host_share > 0)) { continue; }
+                shape.link_by_kernels = true;
+                for (const bool staged : {false, true}) {
+                    shape.staged = staged;
+                    copy_test::check_collective(collective::allreduce, 2, 0, count, in_place, shape);
+                }
+            }
+        }
+    }
+    const copy_plan plan = blink::cuda::plan_copies(
+        collective::allreduce, 2, 0, 1000, 3,
+        {.chunk = 10, .host_piece = 30, .host_share = 0.1, .link_by_kernels = true, .staged = true});
+    CHECK(plan.by_kernels == 900);
+    for (const blink::cuda::copy_step& s : plan.steps) {
+        CHECK((s.combines || s.from.place == copy_place::host || s.to.place == copy_place::host));
+        const bool own = s.from.place == copy_place::host || s.to.place == copy_place::host || s.from.rank == s.to.rank;
+        CHECK(own);
+    }
 }
 
 TEST_CASE("each queue with steps has a last one, those over the host have queues of their own") {

@@ -80,6 +80,7 @@ struct copy_shape {
     std::size_t apart_chunk = 0; ///< in an AllReduce between two ranks, of a piece that waits in the output; 0: `chunk`
     int link_slots = 2;          ///< likewise, pieces over the link that a rank in place has room for
     std::size_t granule = 1;     ///< pieces begin at multiples of so many elements
+    bool link_by_kernels = false; ///< of an AllReduce between two ranks: kernels carry all but the host's share
     bool staged = false;    ///< of a reduction: no rank touches buffers of another one, only its slots; an AllReduce
                             ///< so is for two ranks
     bool may_share = false; ///< calls of two ranks like this one may have a share over the host even if this one

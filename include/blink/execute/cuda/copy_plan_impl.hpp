@@ -335,11 +335,11 @@ BLINK_INLINE copy_plan plan_copies(collective kind, int ranks, int root, std::si
                                    const copy_shape& shape) {
     detail::copy_planner planner(ranks, shape, in_place);
     if (reduces(kind)) {
-        if (ranks == 2 && kind == collective::allreduce) {
+        if (ranks == 2 && kind == collective::allreduce && !shape.link_by_kernels) {
             const std::size_t by_link = count - planner.share_of(count, shape.host_share);
             planner.all_reduce_pair(detail::owned_parts(kind, ranks, root, by_link, shape.granule),
                                     detail::results_of(kind, ranks, root, count));
-        } else if (ranks == 2 && (shape.host_share > 0 || shape.may_share)) {
+        } else if (ranks == 2 && (shape.host_share > 0 || shape.may_share || shape.link_by_kernels)) {
             planner.reduce_over_host(detail::results_of(kind, ranks, root, count));
         } else {
             planner.reduce(detail::owned_parts(kind, ranks, root, count, shape.granule), hands_on(kind));
