@@ -39,8 +39,11 @@ class cuda_executor final : public executor {
         if (!unusable_.empty()) { return unusable_; }
         try {
             if (std::string why = refusal_of_capture(call); !why.empty()) { return why; }
-            if (!again) { (void)planned(group(), call); }
-            return refusal_of_memory(call, again);
+            // The same buffers have been looked at. Their memory may have been freed and allocated otherwise since, but
+            // the group asks by itself before others touch it, and each GPU reads and writes its own as with NCCL.
+            if (again) { return {}; }
+            (void)planned(group(), call);
+            return refusal_of_memory(call);
         } catch (const usage_error& e) { return e.what(); } catch (const error& e) {
             unusable_ = e.what();
             return unusable_;
@@ -143,8 +146,7 @@ class cuda_executor final : public executor {
         return p;
     }
 
-    /// @param again the same buffers fitted together; but memory may have been freed, and allocated anew otherwise
-    [[nodiscard]] std::string refusal_of_memory(const matched_call& call, bool again) const {
+    [[nodiscard]] std::string refusal_of_memory(const matched_call& call) const {
         const int ranks = static_cast<int>(devices_.size());
         const auto bad = [&](const char* which, int rank, const void* p) {
             return peers_may_use(p, devices_[static_cast<std::size_t>(rank)])
@@ -166,10 +168,8 @@ class cuda_executor final : public executor {
         if (call.count == 0) { return {}; }
         const collective kind = trees_of(call.kind);
         const std::size_t bytes = size_of(call.type);
-        if (!again) {
-            check_buffers(kind, call.root, ranks, call.in, {call.out.begin(), call.out.end()}, call.count, bytes,
-                          reduces(kind) ? bytes : 1);
-        }
+        check_buffers(kind, call.root, ranks, call.in, {call.out.begin(), call.out.end()}, call.count, bytes,
+                      reduces(kind) ? bytes : 1);
         for (int r = 0; r < ranks; ++r) {
             const auto i = static_cast<std::size_t>(r);
             const bool reads = reads_input(kind, call.root, r);
