@@ -331,7 +331,7 @@ class cuda_group {
     /// @param plan whose search that is
     [[nodiscard]] cuda::chunk_wish wish(const chunk_choice& policy, std::size_t chunk_bytes, const void* plan,
                                         collective kind, int root, std::size_t bytes) {
-        if (!policy.learns() || !cuda::is_captured(stream(0))) { return chunk_bytes; }
+        if (!policy.learns() || !cuda::is_captured(stream(0)) || !all_reach_all()) { return chunk_bytes; }
         return searches_.wish(policy, plan, kind, root, bytes);
     }
 

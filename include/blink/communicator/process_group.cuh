@@ -46,7 +46,6 @@
 namespace blink {
 
 class exchange_plans;
-
 namespace cuda {
 
 struct exchange_use;
@@ -328,7 +327,8 @@ class communicator {
 
     /// Of a call's chunks. A policy that learns is left to the GPUs, which find the same on every rank.
     [[nodiscard]] cuda::chunk_wish wish(const options& o, const prepared& entry, std::size_t bytes) {
-        if (!o.chunk.learns()) { return o.chunk.is_automatic() ? 0 : o.chunk.chunk_bytes(bytes); }
+        const bool searches = o.chunk.learns() && resources_.all_reach_all(); // rank 0 tells all
+        if (!searches) { return o.chunk.is_automatic() ? 0 : o.chunk.chunk_bytes(bytes); }
         return searches_.wish(o.chunk, &entry, entry.made.schedule.kind, entry.made.schedule.root, bytes);
     }
 
