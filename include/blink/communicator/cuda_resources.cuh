@@ -11,6 +11,7 @@
 #include <blink/execute/cuda/call.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/chunk_search.hpp>
+#include <blink/execute/cuda/copy_choice.hpp>
 #include <blink/execute/cuda/launch.cuh>
 #include <blink/execute/cuda/stream.hpp>
 
@@ -36,7 +37,7 @@ class group_resources {
     BLINK_SELDOM group_resources(std::span<const int> device_of_rank, std::chrono::nanoseconds timeout, int blocks,
                                  bool staged = false, const tuning& tuned = {}) {
         memory_.staged = staged;
-        memory_.tuned = tuned;
+        memory_.tuned = tuned_for_blocks(tuned, blocks);
         set_up(device_of_rank, timeout, blocks);
     }
 

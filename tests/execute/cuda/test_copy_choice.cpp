@@ -69,6 +69,15 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK(taken(protocol::copies, floats(collective::broadcast, 4)));
 }
 
+TEST_CASE("with half of the blocks or fewer copies carry an AllReduce from half the size on") {
+    const tuning t{.most_blocks = 100, .copies_all_reduce_from = 64 * mib};
+    for (const int blocks : {0, 51, 100, 200}) { CHECK(tuned_for_blocks(t, blocks) == t); }
+    for (const int blocks : {1, 32, 50}) {
+        CHECK(tuned_for_blocks(t, blocks).copies_all_reduce_from == 32 * mib);
+        CHECK(tuned_for_blocks(t, blocks).copies_from == t.copies_from);
+    }
+}
+
 TEST_CASE("an exchange goes both ways where both ranks send") {
     const copy_call gathered = copy_call_of(blink::make_gather(2, 0, 100), 4);
     CHECK(gathered.crossing == 400);

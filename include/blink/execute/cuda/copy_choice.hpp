@@ -57,6 +57,13 @@ template <class Captured>
     return reaches(tuned.copies_from) || (reaches(tuned.copies_from_captured) && captured());
 }
 
+/// The tuning of a group whose ranks use at most `blocks` blocks, 0: as many as tuned. With half of those or fewer,
+/// kernels carry an AllReduce so much slower that copies are faster from half the size on.
+[[nodiscard]] constexpr tuning tuned_for_blocks(tuning tuned, int blocks) noexcept {
+    if (blocks > 0 && blocks <= tuned.most_blocks / 2) { tuned.copies_all_reduce_from /= 2; }
+    return tuned;
+}
+
 /// Cuts a call for its size. Pieces are large enough that a copy's beginning costs little, and small enough that a
 /// pipeline of them fills soon.
 /// @param chunk_bytes 0, or what the caller wants; pieces over the host are then a quarter of it
