@@ -25,6 +25,7 @@ struct combine_call {
     std::uint32_t count;
     int ranks;
     bool wide; ///< all pointers are 16-byte aligned
+    bool deep; ///< there are so few blocks that each thread has to have many loads under way
 };
 
 /// The threads of a grid.
@@ -50,7 +51,11 @@ __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block
     if constexpr (width > 1) {
         if (call.wide) {
             done = call.count / width * width;
-            combine_range<width, 1>(group, 0, done, io, op, call.ranks);
+            if (call.deep) {
+                combine_range<width, unroll_of<T, Op>>(group, 0, done, io, op, call.ranks);
+            } else {
+                combine_range<width, 1>(group, 0, done, io, op, call.ranks);
+            }
         }
     }
     combine_range<1, 1>(group, done, call.count, io, op, call.ranks);
@@ -68,7 +73,8 @@ void load_combine() {
 template <class T, class Op>
 void launch_combine(const void* const* from, int ranks, T* to, std::size_t count, const Op& op, int most_blocks,
                     cudaStream_t stream) {
-    combine_call<T> call{{}, to, static_cast<std::uint32_t>(count), ranks, aligned(to)};
+    constexpr std::size_t few = 32; // blocks; with more of them the memory is busy by the loads of their threads
+    combine_call<T> call{{}, to, static_cast<std::uint32_t>(count), ranks, aligned(to), false};
     for (int r = 0; r < ranks; ++r) {
         call.from[r] = static_cast<const T*>(from[r]);
         call.wide = call.wide && aligned(from[r]);
@@ -77,6 +83,7 @@ void launch_combine(const void* const* from, int ranks, T* to, std::size_t count
     constexpr std::size_t enough = 528; // four for each multiprocessor of an H100
     const std::size_t most = most_blocks > 0 ? static_cast<std::size_t>(most_blocks) : enough;
     const auto blocks = static_cast<unsigned>(std::min(most, (count + per_block - 1) / per_block));
+    call.deep = blocks <= few;
     combine_kernel<<<blocks, block_threads, 0, stream>>>(call, op);
     check(cudaGetLastError(), "launch of a reduction's kernel");
 }
