@@ -49,6 +49,12 @@ blink::cuda_group& group_of(int host_share) {
     return host_share == 0 ? without : with;
 }
 
+/// One whose kernels have so few blocks that each thread combines many elements.
+blink::cuda_group& group_of_few_blocks() {
+    static blink::cuda_group group({.blocks = 2});
+    return group;
+}
+
 const blink::chunk_choice small_chunks = blink::fixed_chunk{4096};
 
 template <class T>
@@ -230,6 +236,7 @@ TEST_CASE_TEMPLATE("copies carry every collective" * doctest::skip(!gpu_test::tw
                    __nv_bfloat16) {
     check_all<T>(group_of(0));
     check_all<T>(group_of(300));
+    check_all<T>(group_of_few_blocks());
 }
 
 TEST_CASE("reductions with a share over the host have the bits of kernels alone" *
