@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nccl/abi.hpp"
@@ -143,6 +144,15 @@ struct matched_call {
     std::size_t most = c.count * size_of(c.type) * (has_shards(c.kind) ? ranks : 1);
     for (const matched_transfer& t : c.transfers) { most = std::max(most, t.bytes); }
     return most;
+}
+
+/// "512 B", "64 KiB", "2 MiB": whole units, rounded down.
+[[nodiscard]] inline std::string text_of_bytes(std::size_t bytes) {
+    for (const auto& [unit, name] :
+         {std::pair{std::size_t{1} << 30, " GiB"}, {std::size_t{1} << 20, " MiB"}, {std::size_t{1} << 10, " KiB"}}) {
+        if (bytes >= unit) { return std::to_string(bytes / unit) + name; }
+    }
+    return std::to_string(bytes) + " B";
 }
 
 /// Why Blink leaves such calls to NCCL whatever their buffers are; empty where it takes them.

@@ -15,14 +15,10 @@ namespace blink::preload {
 
 namespace {
 
-/// Sizes up to the next power of two: `(512 KiB, 1 MiB]` is the class of 1 MiB.
-std::string size_class(const collective_call& c) {
-    const std::size_t bytes = std::bit_ceil(c.count * size_of(c.type));
-    for (const auto& [unit, name] :
-         {std::pair{std::size_t{1} << 30, " GiB"}, {std::size_t{1} << 20, " MiB"}, {std::size_t{1} << 10, " KiB"}}) {
-        if (bytes >= unit) { return std::to_string(bytes / unit) + name; }
-    }
-    return std::to_string(bytes) + " B";
+/// Calls of a kind and of sizes up to the next power of two: `(512 KiB, 1 MiB]` is the class of 1 MiB.
+template <class Call>
+std::string class_of(const Call& c) {
+    return std::string(to_string(c.kind)) + " up to " + text_of_bytes(std::bit_ceil(c.count * size_of(c.type)));
 }
 
 } // namespace
@@ -77,7 +73,7 @@ answer clique::offer(std::span<const collective_call> calls) {
         last_matched_ = std::move(matched.calls);
     }
     if (why.empty()) { why = refusal(last_matched_, again); }
-    for (const collective_call& c : calls) { tell(c, why.empty() ? "Blink" : "NCCL", why); }
+    if (log::tells_info()) { tell_of(calls, why); }
     if (!why.empty()) { return {false, std::move(why), nccl::success}; }
     try {
         for (const matched_call& c : last_matched_) { runs_->launch(c, again); }
@@ -102,11 +98,21 @@ void clique::abort() noexcept {
     runs_->abort(); // without the lock: whoever holds it may be waiting for the end of what is aborted
 }
 
-void clique::tell(const collective_call& call, const std::string& path, const std::string& reason) {
-    if (!log::tells_info()) { return; }
-    const std::string line = std::string(to_string(call.kind)) + " up to " + size_class(call) + " among " +
-                             std::to_string(size_) + (is_whole() ? " GPUs" : " processes") + " goes to " + path +
-                             (reason.empty() ? "" : ": " + reason);
+void clique::tell_forwarded(const collective_call& call, const std::string& reason) {
+    if (log::tells_info()) { tell(class_of(call), "NCCL", reason); }
+}
+
+void clique::tell_of(std::span<const collective_call> calls, const std::string& refused) {
+    if (!refused.empty()) {
+        for (const collective_call& c : calls) { tell(class_of(c), "NCCL", refused); }
+        return;
+    }
+    for (const matched_call& c : last_matched_) { tell(class_of(c), "Blink", runs_->way(c)); }
+}
+
+void clique::tell(const std::string& calls, const std::string& path, const std::string& reason) {
+    const std::string line = calls + " among " + std::to_string(size_) + (is_whole() ? " GPUs" : " processes") +
+                             " goes to " + path + (reason.empty() ? "" : ": " + reason);
     const std::lock_guard lock(told_guard_);
     if (told_.insert(line).second) { log::info(line); }
 }

@@ -63,7 +63,7 @@ class clique {
     [[nodiscard]] std::string trouble() const { return runs_->trouble(); }
 
     /// Tells, once for a collective and size class, that calls go to NCCL.
-    void tell_forwarded(const collective_call& call, const std::string& reason) { tell(call, "NCCL", reason); }
+    void tell_forwarded(const collective_call& call, const std::string& reason);
 
   private:
     [[nodiscard]] int rank_of(const nccl::communicator* comm) const {
@@ -71,7 +71,10 @@ class clique {
     }
     [[nodiscard]] matching joined(std::span<const collective_call> calls) const;
     [[nodiscard]] std::string refusal(std::span<const matched_call> calls, bool again);
-    void tell(const collective_call& call, const std::string& path, const std::string& reason);
+    /// Tells likewise where calls go and why.
+    /// @param refused why NCCL has them; empty: Blink carries `last_matched_`
+    void tell_of(std::span<const collective_call> calls, const std::string& refused);
+    void tell(const std::string& calls, const std::string& path, const std::string& reason);
 
     const std::vector<nccl::communicator*> ranks_;
     const std::size_t size_;

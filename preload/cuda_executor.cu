@@ -20,6 +20,7 @@
 #include "reductions.cuh"
 #include "relaxed_capture.cuh"
 #include "tuned.hpp"
+#include "way.hpp"
 
 namespace blink::preload {
 
@@ -48,6 +49,11 @@ class cuda_executor final : public executor {
             unusable_ = e.what();
             return unusable_;
         }
+    }
+
+    [[nodiscard]] std::string way(const matched_call& call) override {
+        if (!has_trees(call.kind)) { return "straight, and over other ranks where no hop is"; }
+        return way_of(call, planned(*group_, call), tuned_, true);
     }
 
     void launch(const matched_call& call, bool again) override {
@@ -121,7 +127,7 @@ class cuda_executor final : public executor {
             choices.gpus = devices_;
             choices.devices = devices_;
             choices.timeout = chosen_.timeout;
-            choices.tuned = chosen_tuning(chosen_);
+            choices.tuned = tuned_ = chosen_tuning(chosen_);
             choices.checks_buffers = false; // `refusal` does
             group_ = std::make_unique<cuda_group>(choices);
             started_ = true;
@@ -187,6 +193,7 @@ class cuda_executor final : public executor {
     const std::vector<int> devices_;
     std::vector<unsigned long long> captures_; ///< by rank, of the calls that were looked at last; 0: none
     const settings& chosen_;
+    tuning tuned_;
     std::unique_ptr<cuda_group> group_;
     std::atomic<bool> started_{false}; ///< `group_` may be looked at by any thread
     std::string unusable_;

@@ -27,6 +27,8 @@ class executor {
     /// Why this call cannot be run here; empty where it can. Nothing has moved.
     /// @param again a call with the same arguments was the last one to be launched: what they alone decide is known
     [[nodiscard]] virtual std::string refusal(const matched_call& call, bool again) = 0;
+    /// In words for people, how a call that `refusal` has let pass is carried, and why so.
+    [[nodiscard]] virtual std::string way(const matched_call& call) = 0;
     /// Enqueues a call that `refusal` has let pass.
     /// @throw blink::error where that fails; `trouble` says the same from then on
     virtual void launch(const matched_call& call, bool again) = 0;

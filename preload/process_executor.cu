@@ -21,6 +21,7 @@
 #include "reductions.cuh"
 #include "relaxed_capture.cuh"
 #include "tuned.hpp"
+#include "way.hpp"
 
 namespace blink::preload {
 
@@ -55,7 +56,7 @@ class process_executor final : public executor {
   public:
     process_executor(const process_place& at, const settings& chosen)
         : comm_(at.rank, at.ranks, rendezvous(at.address, chosen.rendezvous_timeout), choices_for(at, chosen)),
-          chosen_(chosen), slots_(slots_of(comm_.device())),
+          chosen_(chosen), tuned_(chosen_tuning(chosen)), slots_(slots_of(comm_.device())),
           order_(
               comm_.device(), [this](cudaStream_t on) { comm_.follow_calls(on); }, comm_.stream()) {
         if (at.rank == 0 && log::tells_info()) {
@@ -77,6 +78,13 @@ class process_executor final : public executor {
             }
             return {};
         } catch (const plan_error& e) { return e.what(); } // made of what all ranks know
+    }
+
+    [[nodiscard]] std::string way(const matched_call& call) override {
+        if (!has_trees(call.kind)) { return "straight, and over other ranks where no hop is"; }
+        const collective trees = trees_of(call.kind);
+        const plan& p = comm_.plan_for(trees, is_rooted(trees) ? call.root : 0, planning(options{}));
+        return way_of(call, p, tuned_, false); // nobody has registered buffers, or asked for room
     }
 
     void launch(const matched_call& call, bool again) override {
@@ -122,6 +130,7 @@ class process_executor final : public executor {
 
     blink::communicator comm_;
     const settings& chosen_;
+    const tuning tuned_;
     launch_slots<captured_calls>& slots_;
     captured_calls order_;
     std::set<std::pair<collective, int>> dumped_;

@@ -112,6 +112,7 @@ class fake_executor final : public executor {
     fake_executor() { ++alive(); }
     ~fake_executor() override { --alive(); }
     [[nodiscard]] std::string refusal(const matched_call&, bool /*again*/) override { return fake().refuses; }
+    [[nodiscard]] std::string way(const matched_call&) override { return "in a test"; }
     void launch(const matched_call& c, bool again) override {
         if (fake().throws) { throw blink::cuda_error("no launch"); }
         last_factors() = c.factors;

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Blink authors
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+/// @file
+/// In words, how Blink carries a call, and which threshold says so.
+#pragma once
+
+#include <blink/core/protocol.hpp>
+#include <blink/core/tuning.hpp>
+#include <blink/execute/cuda/copy_choice.hpp>
+#include <blink/execute/cuda/protocol_choice.hpp>
+#include <blink/plan.hpp>
+
+#include <cstddef>
+#include <string>
+
+#include "calls.hpp"
+
+namespace blink::preload {
+
+/// What the group will choose for a call outside a graph whose buffers all GPUs may use.
+/// @param p the plan of its trees
+/// @param copies whether the group may use copy engines
+[[nodiscard]] inline std::string way_of(const matched_call& call, const plan& p, const tuning& tuned, bool copies) {
+    const collective kind = trees_of(call.kind);
+    const int ranks = p.schedule.ranks;
+    const std::size_t bytes = bytes_of(call, static_cast<std::size_t>(ranks));
+    const bool joined = cuda::joins_all_pairs(p.fabric);
+    const cuda::copy_call asked = cuda::copy_call_of(kind, ranks, call.count, size_of(call.type));
+    if (copies && joined && cuda::is_all_nvlink(p.fabric) &&
+        cuda::takes_copies(protocol::automatic, asked, tuned, [] { return false; })) {
+        const std::size_t from = cuda::is_all_reduce(asked) ? tuned.copies_all_reduce_from
+                                 : asked.combines           ? tuned.copies_reduce_from
+                                                            : tuned.copies_from;
+        return "by copy engines, as all of which " + text_of_bytes(from) + " or more cross the link";
+    }
+    const std::string trees =
+        std::to_string(p.schedule.lanes.size()) + (p.schedule.lanes.size() == 1 ? " tree" : " trees");
+    const auto others = static_cast<std::size_t>(ranks > 1 ? ranks - 1 : 1);
+    switch (cuda::choose_protocol(protocol::automatic, kind, bytes, ranks, kind == collective::allreduce && joined,
+                                  tuned)) {
+    case protocol::all_pairs:
+        return "straight from each to each in cells, as up to " + text_of_bytes(tuned.all_pairs_up_to / others);
+    case protocol::cells:
+        return "over " + trees + " in cells, as up to " +
+               text_of_bytes((is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2) / others);
+    default:
+        return "over " + trees + " in chunks, too long for cells";
+    }
+}
+
+} // namespace blink::preload
