@@ -192,6 +192,8 @@ class stream_context {
             return wide_in_ && n == width ? load<width>(from, 0) : singles(from, n);
         }
     }
+
+    /// Writes them to the output likewise.
     BLINK_DEVICE_CODE void keep(std::uint32_t row, const unit<T>& x) const {
         T* const to = out_ + row * step_;
         const int n = filled(row);
