@@ -28,21 +28,18 @@ namespace blink::preload {
     const cuda::copy_call asked = cuda::copy_call_of(kind, ranks, call.count, size_of(call.type));
     if (copies && joined && cuda::is_all_nvlink(p.fabric) &&
         cuda::takes_copies(protocol::automatic, asked, tuned, [] { return false; })) {
-        const std::size_t from = cuda::is_all_reduce(asked) ? tuned.copies_all_reduce_from
-                                 : asked.combines           ? tuned.copies_reduce_from
-                                                            : tuned.copies_from;
-        return "by copy engines, as all of which " + text_of_bytes(from) + " or more cross the link";
+        return "by copy engines, as all of which " + text_of_bytes(cuda::least_copied(asked, tuned)) +
+               " or more cross the link";
     }
     const std::string trees =
         std::to_string(p.schedule.lanes.size()) + (p.schedule.lanes.size() == 1 ? " tree" : " trees");
-    const auto others = static_cast<std::size_t>(ranks > 1 ? ranks - 1 : 1);
+    const cuda::cell_limits up_to = cuda::limits_of_cells(kind, ranks, tuned);
     switch (cuda::choose_protocol(protocol::automatic, kind, bytes, ranks, kind == collective::allreduce && joined,
                                   tuned)) {
     case protocol::all_pairs:
-        return "straight from each to each in cells, as up to " + text_of_bytes(tuned.all_pairs_up_to / others);
+        return "straight from each to each in cells, as up to " + text_of_bytes(up_to.all_pairs);
     case protocol::cells:
-        return "over " + trees + " in cells, as up to " +
-               text_of_bytes((is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2) / others);
+        return "over " + trees + " in cells, as up to " + text_of_bytes(up_to.along_trees);
     default:
         return "over " + trees + " in chunks, too long for cells";
     }

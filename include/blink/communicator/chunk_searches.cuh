@@ -8,7 +8,7 @@
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/chunk_search.hpp>
-#include <blink/execute/cuda/chunk_search_kernels.cuh>
+#include <blink/execute/cuda/chunk_wish.hpp>
 #include <blink/schedule/chunk.hpp>
 
 #include <cuda_runtime_api.h>

@@ -56,7 +56,7 @@ class process_copies {
                           const kernel_launcher& kernels) {
         prepare(part);
         const group_memory& memory = resources_.memory();
-        const patience limits{memory.faults, memory.abort, memory.timeout_ns};
+        const patience limits = memory.limits();
         for (std::size_t i = 0; i < part.actions.size(); ++i) {
             if (i == part.entry && part.by_kernels > 0) { kernels.launch(kernels.what, part.by_kernels); }
             const rank_action& a = part.actions[i];

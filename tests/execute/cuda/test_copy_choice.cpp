@@ -49,6 +49,9 @@ TEST_CASE("copies are taken between two ranks from the tuned size on, or where t
     CHECK(by_itself(floats(collective::reduce, 32 * mib)));
     CHECK_FALSE(by_itself(floats(collective::reduce_scatter, 1024 * mib)));
     t.host_share_from = 32 * mib + 1;
+    CHECK(least_copied(floats(collective::reduce, 32 * mib), t) == 32 * mib + 1);
+    CHECK(least_copied(floats(collective::reduce_scatter, 32 * mib), t) == 0);
+    CHECK(least_copied(floats(collective::broadcast, 32 * mib), t) == 8 * mib);
     CHECK_FALSE(by_itself(floats(collective::reduce, 32 * mib)));
     t.host_share_from = 0;
     CHECK_FALSE(by_itself(floats(collective::broadcast, 1024 * mib, 3)));

@@ -7,6 +7,7 @@
 #include <blink/core/config.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/chunk_search.hpp>
+#include <blink/execute/cuda/chunk_wish.hpp>
 #include <blink/execute/cuda/deadline.hpp>
 #include <blink/execute/cuda/gpu_machine.cuh>
 #include <blink/execute/cuda/shape.hpp>
@@ -16,7 +17,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 namespace blink::cuda {
@@ -40,18 +40,6 @@ inline void load_search_kernels() {
     check(cudaFuncGetAttributes(&ignored, begin_searched_kernel<gpu_machine>), "cudaFuncGetAttributes");
     check(cudaFuncGetAttributes(&ignored, end_searched_kernel<gpu_machine>), "cudaFuncGetAttributes");
 }
-
-/// What a caller wants of a call's chunks.
-struct chunk_wish {
-    std::size_t bytes = 0;                ///< 0: as suits the size of the call
-    std::optional<miad_options> search{}; ///< the GPUs search by these, from `bytes` on
-    int number = 0;                       ///< of the search, below `max_searches`
-
-    chunk_wish(std::size_t of_bytes) : bytes(of_bytes) {} // NOLINT(google-explicit-constructor): most want just that
-
-    /// Bytes that slots have to hold.
-    [[nodiscard]] std::size_t most_bytes() const { return search ? search->largest : bytes; }
-};
 
 /// The searching part of one call.
 class search_launch {

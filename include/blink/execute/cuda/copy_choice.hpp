@@ -10,6 +10,7 @@
 #include <blink/core/tuning.hpp>
 #include <blink/execute/cuda/copy_plan.hpp>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace blink::cuda {
@@ -38,9 +39,18 @@ struct copy_call {
     return call.combines && call.both_ways && call.bytes == call.crossing;
 }
 
-/// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on; in a Reduce for
+/// Bytes between two ranks from which on copies carry a call by themselves, 0: they never do. They carry a Reduce for
 /// the sake of a share over the host. That does not pay in a ReduceScatter, of which each GPU's memory gets the most to
 /// do.
+[[nodiscard]] constexpr std::size_t least_copied(const copy_call& call, const tuning& tuned) noexcept {
+    if (is_all_reduce(call)) { return tuned.copies_all_reduce_from; }
+    if (!call.combines) { return tuned.copies_from; }
+    const bool scatters = call.bytes > call.crossing;
+    const bool shared = !scatters && (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;
+    return shared && tuned.copies_reduce_from > 0 ? std::max(tuned.copies_reduce_from, tuned.host_share_from) : 0;
+}
+
+/// Whether copies are asked for, or taken by themselves: between two ranks and from a tuned size on.
 /// @param captured tells whether the call is captured into a graph, which spares the host's time for each copy
 template <class Captured>
 [[nodiscard]] constexpr bool takes_copies(protocol how, const copy_call& call, const tuning& tuned,
@@ -48,13 +58,8 @@ template <class Captured>
     if (how != protocol::automatic) { return how == protocol::copies; }
     if (call.ranks != 2) { return false; }
     const auto reaches = [&](std::size_t from) { return from > 0 && call.crossing >= from; };
-    if (is_all_reduce(call)) { return reaches(tuned.copies_all_reduce_from); }
-    if (call.combines) {
-        const bool scatters = call.bytes > call.crossing;
-        const bool shared = !scatters && (call.both_ways ? tuned.host_share_both : tuned.host_share) > 0;
-        return shared && call.crossing >= tuned.host_share_from && reaches(tuned.copies_reduce_from);
-    }
-    return reaches(tuned.copies_from) || (reaches(tuned.copies_from_captured) && captured());
+    if (reaches(least_copied(call, tuned))) { return true; }
+    return !call.combines && reaches(tuned.copies_from_captured) && captured();
 }
 
 /// The tuning of a group whose ranks use at most `blocks` blocks, 0: as many as tuned. With half of those or fewer,

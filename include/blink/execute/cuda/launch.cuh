@@ -14,6 +14,8 @@
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/chunk_search.hpp>
 #include <blink/execute/cuda/chunk_search_kernels.cuh>
+#include <blink/execute/cuda/chunk_wish.hpp>
+#include <blink/execute/cuda/deadline.hpp>
 #include <blink/execute/cuda/gpu_machine.cuh>
 #include <blink/execute/cuda/shape.hpp>
 #include <blink/execute/cuda/start_kernel.cuh>
@@ -78,6 +80,8 @@ struct group_memory {
     tuning tuned;        ///< the same for all ranks
     int blocks = 0;      ///< most blocks a rank may use; 0: as tuned
     bool staged = false; ///< ranks do not see each other's buffers
+
+    [[nodiscard]] patience limits() const { return {faults, abort, timeout_ns}; }
 };
 
 /// How long the call may wait, and where it says that it waited too long.
@@ -161,8 +165,7 @@ BLINK_SELDOM void launch(const schedule& s, const Form& form, std::span<const T*
     }
     std::optional<search_launch> search;
     if (chunk.search && participants == s.ranks) {
-        search.emplace(chunk, memory.searches, shape, sizeof(T), count * sizeof(T),
-                       patience{memory.faults, memory.abort, memory.timeout_ns});
+        search.emplace(chunk, memory.searches, shape, sizeof(T), count * sizeof(T), memory.limits());
     }
     for (std::size_t i = 0; i < devices.size(); ++i) {
         const device_ranks& d = devices[i];

@@ -16,19 +16,33 @@
 
 namespace blink::cuda {
 
+/// Up to how many bytes a call goes in cells.
+struct cell_limits {
+    std::size_t all_pairs; ///< straight from each rank to each other one
+    std::size_t along_trees;
+};
+
+/// @param blocks most that a rank may use, 0: as tuned. Cells carry the less the fewer there are
+[[nodiscard]] inline cell_limits limits_of_cells(collective kind, int ranks, const tuning& tuned, int blocks = 0) {
+    const auto most_blocks = static_cast<std::size_t>(tuned.most_blocks);
+    const std::size_t used = blocks == 0 ? most_blocks : std::min(static_cast<std::size_t>(blocks), most_blocks);
+    const std::size_t others = ranks > 1 ? static_cast<std::size_t>(ranks - 1) : 1; // who share what cells there are
+    const auto carried = [&](std::size_t up_to) {
+        return (used == most_blocks ? up_to : up_to / most_blocks * used) / others;
+    };
+    const std::size_t most = is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2; // links are full both ways
+    return {carried(tuned.all_pairs_up_to), carried(most)};
+}
+
 /// Depends on nothing but what all ranks know.
 /// @param straight it is an AllReduce in which every rank has a hop of its own to every other
-/// @param blocks most that a rank may use, 0: as tuned. Cells carry the less the fewer there are
+/// @param blocks see `limits_of_cells`
 [[nodiscard]] inline protocol choose_protocol(protocol asked, collective kind, std::size_t bytes, int ranks,
                                               bool straight, const tuning& tuned = {}, int blocks = 0) {
     if (asked != protocol::automatic) { return asked; }
-    const auto most_blocks = static_cast<std::size_t>(tuned.most_blocks);
-    const std::size_t used = blocks == 0 ? most_blocks : std::min(static_cast<std::size_t>(blocks), most_blocks);
-    const auto carried = [&](std::size_t up_to) { return used == most_blocks ? up_to : up_to / most_blocks * used; };
-    const std::size_t others = ranks > 1 ? static_cast<std::size_t>(ranks - 1) : 1; // who share what cells there are
-    if (straight && ranks > 1 && bytes * others <= carried(tuned.all_pairs_up_to)) { return protocol::all_pairs; }
-    const std::size_t most = is_rooted(kind) ? tuned.cells_up_to : tuned.cells_up_to / 2; // links are full both ways
-    return bytes * others <= carried(most) ? protocol::cells : protocol::chunks;
+    const cell_limits up_to = limits_of_cells(kind, ranks, tuned, blocks);
+    if (straight && ranks > 1 && bytes <= up_to.all_pairs) { return protocol::all_pairs; }
+    return bytes <= up_to.along_trees ? protocol::cells : protocol::chunks;
 }
 
 /// True where parents can read what their children contribute: the partial result of an AllReduce waits in the output
