@@ -64,10 +64,14 @@ timings gpu_clock::time(const job& j, const call_buffers& with, const void* fact
         windows = windows_->like(j, with);
         all.emplace_back([&] { nccl_->run(j, windows, factor); });
     }
-    for (int i = 0; i < j.warmup; ++i) {
-        for (const auto& one : all) { one(); }
-    }
+    const auto warm_up = [&] {
+        for (int i = 0; i < j.warmup; ++i) {
+            for (const auto& one : all) { one(); }
+        }
+    };
+    warm_up();
     synchronize_();
+    if (j.graphs == 0 && j.warmup > 0) { wake(warm_up); }
     sample_lists found = j.graphs > 0 ? time_graphs(j, all) : j.blocking ? time_blocking(j, all) : time_stream(j, all);
     found.resize(3);
     return {std::move(found[0]), std::move(found[1]), std::move(found[2])};
@@ -77,6 +81,19 @@ timings gpu_clock::time(const job& j, const call_buffers& with, const void* fact
 bool gpu_clock::takes_copies(const job& j, const std::function<void()>& call) const {
     if (j.how != blink::protocol::automatic) { return j.how == blink::protocol::copies; }
     return streams_.size() > 1 && recorded(streams_, call, true).has_copies();
+}
+
+/// The clocks of GPUs and processors rise when there is work. All processes have to make the same calls, so the first
+/// one decides.
+void gpu_clock::wake(const std::function<void()>& work) const {
+    constexpr double awake = 0.02;
+    double busy = 0;
+    while (others_.exchange(busy < awake ? "more" : "enough").front() == "more") {
+        const auto begin = host_clock::now();
+        work();
+        synchronize_();
+        busy += seconds_since(begin);
+    }
 }
 
 /// A graph holds all measured calls; each of its launches is a sample. Nothing waits for the host between the first and
@@ -92,16 +109,11 @@ gpu_clock::sample_lists gpu_clock::time_graphs(const job& j, const calls& all) {
     const auto launches = static_cast<std::size_t>(j.graphs) * graphs.size();
     stopwatch watch(streams_.front(), launches + 1);
     synchronize_();
-    // A GPU's clock rises when there is work. All processes have to make the same calls, so the first one decides.
-    constexpr double awake = 0.02;
-    double busy = 0;
-    while (others_.exchange(busy < awake ? "more" : "enough").front() == "more") {
-        const auto begin = host_clock::now();
+    const auto launch_all = [&] {
         for (const auto& graph : graphs) { graph->launch(); }
-        synchronize_();
-        busy += seconds_since(begin);
-    }
-    for (const auto& graph : graphs) { graph->launch(); }
+    };
+    wake(launch_all);
+    launch_all();
     watch.mark();
     for (std::size_t i = 0; i < launches; ++i) {
         graphs[i % graphs.size()]->launch();

@@ -50,6 +50,8 @@ class gpu_clock {
     using sample_lists = std::vector<std::vector<double>>; ///< for each of the calls
 
     [[nodiscard]] bool takes_copies(const job& j, const std::function<void()>& call) const;
+    /// Does `work` again and again for a while.
+    void wake(const std::function<void()>& work) const;
     sample_lists time_graphs(const job& j, const calls& all);
     sample_lists time_stream(const job& j, const calls& all);
     sample_lists time_blocking(const job& j, const calls& all);
