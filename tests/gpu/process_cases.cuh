@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -48,6 +49,11 @@ void must_throw(const Work& work, const std::string& part) {
     must(false, "nothing was thrown, expected: " + part);
 }
 
+/// What a case throws, on all ranks, that the machine has no place for.
+struct not_here : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 struct test_case {
     const char* name;
     int ranks; ///< 0: a GPU each, at least two
@@ -60,14 +66,22 @@ inline int visible_gpus() {
     return std::atoi(one.said(one.start([] { return std::to_string(blink::cuda::visible_gpus()); })).c_str());
 }
 
-/// Runs a case; what went wrong, or nothing.
-inline std::string run(const test_case& c, int ranks, const std::string& folder, int& checks) {
+/// What came of a case.
+struct verdict {
+    std::string wrong;   ///< empty: nothing
+    std::string skipped; ///< why; empty where it ran
+    int checks = 0;
+};
+
+inline verdict run(const test_case& c, int ranks, const std::string& folder) {
     process_test::processes running;
     for (int r = 0; r < ranks; ++r) {
         running.start([&, r] {
             try {
                 c.on_rank({r, ranks, "file:" + folder + "/job"});
-            } catch (const std::exception& e) { return std::string("rank ") + std::to_string(r) + ": " + e.what(); }
+            } catch (const not_here& e) { return std::string("-") + e.what(); } catch (const std::exception& e) {
+                return std::string("rank ") + std::to_string(r) + ": " + e.what();
+            }
             return "+" + std::to_string(process_checks);
         });
     }
@@ -75,16 +89,19 @@ inline std::string run(const test_case& c, int ranks, const std::string& folder,
         std::this_thread::sleep_for(std::chrono::seconds(c.kill_after_s));
         running.kill(ranks - 1);
     }
-    std::string wrong;
+    verdict found;
     for (int r = 0; r < ranks - (c.kill_after_s > 0 ? 1 : 0); ++r) {
         const std::string said = running.said(r);
         if (said.starts_with('+')) {
-            checks += std::atoi(said.c_str() + 1);
+            found.checks += std::atoi(said.c_str() + 1);
+        } else if (said.starts_with('-')) {
+            found.skipped = said.substr(1);
         } else {
-            wrong += "      " + (said.empty() ? "rank " + std::to_string(r) + " ended without a word" : said) + "\n";
+            found.wrong +=
+                "      " + (said.empty() ? "rank " + std::to_string(r) + " ended without a word" : said) + "\n";
         }
     }
-    return wrong;
+    return found;
 }
 
 /// All cases whose names have the first argument in them; a line a case, then one of counts. The exit status of the
@@ -99,21 +116,26 @@ inline int run_cases(const std::vector<test_case>& cases, int argc, char** argv)
     if (::mkdtemp(folder.data()) == nullptr) { return 1; }
     int passed = 0;
     int failed = 0;
+    int skipped = 0;
     for (const test_case& c : cases) {
         if (argc > 1 && std::string(c.name).find(argv[1]) == std::string::npos) { continue; }
         const int ranks = c.ranks > 0 ? c.ranks : std::clamp(gpus, 2, 8);
         const auto begin = std::chrono::steady_clock::now();
-        int checks = 0;
-        const std::string wrong = run(c, ranks, folder, checks);
+        const verdict found = run(c, ranks, folder);
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        const bool good = wrong.empty() && checks > 0;
+        if (found.wrong.empty() && !found.skipped.empty()) {
+            ++skipped;
+            std::printf("skip  %s (%s)\n", c.name, found.skipped.c_str());
+            continue;
+        }
+        const bool good = found.wrong.empty() && found.checks > 0;
         ++(good ? passed : failed);
         std::printf("%s  %s: %d processes on %d GPUs (%.1f s, %d checks)\n%s", good ? "ok  " : "FAIL", c.name, ranks,
-                    std::min(gpus, ranks), took.count(), checks, wrong.c_str());
+                    std::min(gpus, ranks), took.count(), found.checks, found.wrong.c_str());
         std::fflush(stdout);
     }
     std::filesystem::remove_all(folder);
-    std::printf("%d passed, %d failed\n", passed, failed);
+    std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     return failed == 0 && passed > 0 ? 0 : 1;
 }
 

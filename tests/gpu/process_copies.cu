@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Calls by copy engines between real processes, a GPU each. A line a case, then one of counts; 77 where there is no
-/// GPU. Where processes share a GPU such calls are refused, and that is all that is looked at.
+/// Calls by copy engines between real processes, which share a GPU where there is one. A line a case, then one of
+/// counts; 77 where there is no GPU.
 ///
 ///     process_copies [PART OF A CASE'S NAME]
 #include <chrono>
@@ -29,12 +29,9 @@ constexpr collective moves[] = {collective::broadcast, collective::allgather};
 
 const blink::process_options with_room{.timeout = 30s, .copy_room = true};
 
-/// Whether each rank has a GPU of its own; where not, copies are refused.
-bool has_copies(blink::communicator& comm) {
-    if (blink::cuda::visible_gpus() >= comm.size() && comm.size() == 2) { return true; }
-    process_trial<float, blink::sum> t(comm, {collective::allreduce, 100});
-    must_throw<blink::usage_error>([&] { t.launch(comm.stream(), {.how = protocol::copies}); }, "two ranks");
-    return false;
+/// Without NVLink no call takes copies by itself.
+void needs_nvlink(blink::communicator& comm) {
+    if (!blink::cuda::is_all_nvlink(comm.plan_for(collective::allreduce).fabric)) { throw not_here("needs NVLink"); }
 }
 
 blink::options by_copies(std::size_t chunk_bytes = 0) {
@@ -79,7 +76,6 @@ void reduce_all_ways(blink::communicator& comm, const std::vector<std::size_t>& 
 
 void reductions_of_any_buffers(const seat& s) {
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) { return; }
     reduce_all_ways<float, blink::sum>(comm, {1, 127, 128, 1023, 100003, 1000003});
     reduce_all_ways<std::uint8_t, blink::max>(comm, {1, 300001});
     reduce_all_ways<double, blink::avg>(comm, {257, 70001});
@@ -92,7 +88,6 @@ void reductions_of_any_buffers(const seat& s) {
 /// One rank in place and the other one apart, which neither knows of the other.
 void in_place_on_one_rank(const seat& s) {
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) { return; }
     for (const std::size_t chunk : {4096, 65536}) {
         same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 200003, 0, s.rank == 0, 0, 9}, chunk);
     }
@@ -100,7 +95,6 @@ void in_place_on_one_rank(const seat& s) {
 
 void moves_into_registered_buffers(const seat& s) {
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) { return; }
     for (const std::size_t count : {1, 1023, 1000003}) {
         for (const collective kind : moves) {
             for (int root = 0; root < (blink::is_rooted(kind) ? comm.size() : 1); ++root) {
@@ -123,7 +117,6 @@ void moves_into_registered_buffers(const seat& s) {
 /// Replays, eager calls on two streams and calls by kernels in turn.
 void graphs(const seat& s) {
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) { return; }
     const blink::cuda::device_scope current(comm.device());
     cudaStream_t stream = nullptr;
     blink::cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
@@ -185,8 +178,7 @@ void by_themselves(const seat& s, bool room) {
     tuned.copies_from = 1 << 19;
     tuned.copies_reduce_from = tuned.host_share_from = tuned.copies_all_reduce_from = 1 << 20;
     blink::communicator comm = s.join({.timeout = 30s, .tuned = tuned, .copy_room = room});
-    if (!has_copies(comm)) { return; }
-    if (!blink::cuda::is_all_nvlink(comm.plan_for(collective::allreduce).fabric)) { return must(true, "other wires"); }
+    needs_nvlink(comm);
     const blink::cuda::device_scope current(comm.device());
     const auto copies = [&](collective kind, std::size_t count, bool registered) {
         process_trial<float, blink::sum> t(comm, {kind, count});
@@ -217,8 +209,7 @@ void shares_beside_kernels(const seat& s) {
     tuned.copies_all_reduce_from = tuned.host_share_all_reduce_from = 1 << 20;
     tuned.host_share_beside_kernels = 88;
     blink::communicator comm = s.join({.timeout = 30s, .tuned = tuned, .copy_room = true});
-    if (!has_copies(comm)) { return; }
-    if (!blink::cuda::is_all_nvlink(comm.plan_for(collective::allreduce).fabric)) { return must(true, "other wires"); }
+    needs_nvlink(comm);
     const blink::cuda::device_scope current(comm.device());
     for (const bool in_place : {false, true}) {
         process_trial<float, blink::sum> t(comm, {collective::allreduce, 20'000'003, 0, in_place, 1, 5});
@@ -250,7 +241,6 @@ void shares_beside_kernels(const seat& s) {
 /// Many calls in a row, of which none waits for the host.
 void in_a_row(const seat& s) {
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) { return; }
     process_trial<float, blink::sum> a(comm, {collective::allreduce, 70001, 0, false, 0, 3});
     process_trial<std::int32_t, blink::sum> b(comm, {collective::allreduce, 3001, 0, false, 1, 4});
     for (int call = 0; call < 500; ++call) {
@@ -264,12 +254,10 @@ void in_a_row(const seat& s) {
 void refused(const seat& s) {
     {
         blink::communicator bare = s.join();
-        if (!has_copies(bare)) { return; }
         process_trial<float, blink::sum> t(bare, {collective::allreduce, 1001});
         must_throw<blink::usage_error>([&] { t.launch(bare.stream(), by_copies()); }, "copy_room");
     }
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) { return; }
     process_trial<float, sum_by_rank> prepared(comm, {collective::allreduce, 1001});
     must_throw<blink::usage_error>([&] { prepared.launch(comm.stream(), by_copies()); }, "prepares");
     process_trial<float, blink::sum> large(comm, {collective::reduce, 40'000'001});
@@ -279,7 +267,6 @@ void refused(const seat& s) {
 
 void never_calls(const seat& s) {
     blink::communicator comm = s.join({.timeout = 3s, .copy_room = true});
-    if (!has_copies(comm)) { return; }
     process_trial<float, blink::sum> t(comm, {collective::allreduce, 200001});
     t.launch(comm.stream(), by_copies());
     t.judge();
@@ -295,10 +282,6 @@ void never_calls(const seat& s) {
 /// The last rank is killed where it sleeps, or where it calls again and again.
 void killed(const seat& s, bool asleep) {
     blink::communicator comm = s.join(with_room);
-    if (!has_copies(comm)) {
-        if (s.rank == s.size - 1) { std::this_thread::sleep_for(600s); }
-        return;
-    }
     process_trial<float, blink::sum> t(comm, {collective::allreduce, 30'000'001});
     const auto begin = std::chrono::steady_clock::now();
     if (s.rank == s.size - 1 && asleep) { std::this_thread::sleep_for(600s); }

@@ -211,13 +211,21 @@ def main():
         print("PyTorch is not installed: skipped")
         return 77
     gpus = torch.cuda.device_count()
-    cases = [c for c in CASES if not given.case or any(text in c[0] for text in given.case)]
-    if given.rehearse or gpus < 2: # the stand-in has no sends, and no ranks to split off
-        cases = [c for c in cases if c[1] not in ("exchanges", "split communicators")]
-    if given.rehearse: # gloo tells in other words, and nothing is captured
-        cases = [c for c in cases if c[1] not in ("captured step", "lost rank", "communicators", "shards")]
-    programs = [p for p in PROGRAMS if gpus > 1 and not given.rehearse and
-                (not given.case or any(text in p[0] for text in given.case))]
+    cases, programs = ([c for c in all_of if not given.case or any(text in c[0] for text in given.case)]
+                       for all_of in (CASES, PROGRAMS))
+    left_out = {} # why, by the job's name for a case
+    if given.rehearse or gpus < 2:
+        left_out |= dict.fromkeys(("exchanges", "split communicators"), "the stand-in has no sends, and no ranks to split off")
+    if given.rehearse:
+        left_out |= dict.fromkeys(("captured step", "lost rank", "communicators", "shards"),
+                                  "gloo tells in other words, and nothing is captured")
+    elif gpus < 2:
+        left_out |= {"step times": "ranks that share a GPU wait for their turns on it"}
+    skipped = {c[0]: left_out[c[1]] for c in cases if c[1] in left_out}
+    cases = [c for c in cases if c[1] not in left_out]
+    if given.rehearse or gpus < 2:
+        skipped |= {p[0]: "two GPUs are needed" for p in programs}
+        programs = []
     if given.list:
         print("\n".join(c[0] for c in [*cases, *programs]))
         return 0
@@ -229,6 +237,8 @@ def main():
     for old in folder.glob("*.rank*.log"):
         old.unlink()
     print(f"logs: {folder}", flush=True)
+    for name, why in skipped.items():
+        print(f"skip  {name} ({why})", flush=True)
     runs = Runs(given, gpus, folder)
     for case in cases:
         runs.attempt(*case)
@@ -239,7 +249,7 @@ def main():
             ends = ranks.end()
             runs.tell(f"the {who} ranks end well", ends == [0, 0], str(ends))
     runs.tell_paths([c[1] for c in cases])
-    print(f"{len(cases) + len(programs)} cases, {runs.failed} failed", flush=True)
+    print(f"{len(cases) + len(programs)} cases, {runs.failed} failed, {len(skipped)} skipped", flush=True)
     return 1 if runs.failed else 0
 
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Blink authors
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 /// @file
-/// Calls by copy engines between processes, a GPU each: what a rank needs for its part of them, and its launch.
+/// Calls by copy engines between processes: what a rank needs for its part of them, and its launch.
 #pragma once
 
 #include <blink/communicator/capture.cuh>

@@ -95,10 +95,11 @@ struct process_call {
         }
     }
     if (by_name) {
-        throw usage_error("protocol copies cannot carry this " + std::string(to_string(call.kind)) +
-                          " between processes: it takes two ranks on GPUs of their own that reach each other, for "
-                          "what is not reduced an output that is registered and shared, and for a reduction "
-                          "process_options::copy_room, no operator that prepares inputs, and chunks that find room");
+        throw usage_error(
+            "protocol copies cannot carry this " + std::string(to_string(call.kind)) +
+            " between processes: it takes two ranks that reach each other, for what is not reduced an output "
+            "that is registered and shared, and for a reduction "
+            "process_options::copy_room, no operator that prepares inputs, and chunks that find room");
     }
     return {};
 }

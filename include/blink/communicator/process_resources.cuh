@@ -97,7 +97,7 @@ class process_resources {
         return direct ? direct_memory_ : memory_;
     }
     [[nodiscard]] bool checks_calls() const noexcept { return checks_calls_; }
-    /// Whether calls may go by copies: two ranks with a GPU each, which reach each other.
+    /// Whether calls may go by copies: two ranks, which reach each other.
     [[nodiscard]] bool may_copy() const noexcept { return may_copy_; }
     /// The same bytes on every rank; none where no memory was asked for.
     [[nodiscard]] const process_copy_memory& copies(int rank) const { return copies_[static_cast<std::size_t>(rank)]; }
@@ -151,7 +151,7 @@ class process_resources {
             exchange([&] { return rank() == 0 ? machine_json(cards, choices) : std::string(); });
         machine_ = std::make_unique<topology>(machine_from(machines[0]));
         memory_.tuned = choices.tuned;
-        may_copy_ = size() == 2 && most_on_one_gpu(cards) == 1;
+        may_copy_ = size() == 2;
     }
 
     [[nodiscard]] process_card own_card(const process_options& choices) {
@@ -289,7 +289,7 @@ class process_resources {
     std::vector<std::string> reach_;
     std::vector<process_copy_memory> copies_; ///< by rank
     shared_host_memory host_memory_;
-    bool may_copy_ = false; ///< two ranks on GPUs of their own
+    bool may_copy_ = false; ///< two ranks that reach each other
     bool checks_calls_;
 };
 
