@@ -10,7 +10,6 @@
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
-#include <filesystem>
 #include <iostream>
 #include <poll.h>
 #include <string>
@@ -18,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
+
+#include "own_folder.hpp"
 
 namespace blink_perf {
 namespace {
@@ -27,26 +28,6 @@ using clock = std::chrono::steady_clock;
 [[noreturn]] void refuse(const char* what) {
     throw blink::error(std::string("--processes: ") + what + ": " + std::strerror(errno));
 }
-
-/// A folder that nobody else can enter, removed at the end.
-class own_folder {
-  public:
-    own_folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "blink-perf-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) { refuse("mkdtemp"); }
-        path_ = name;
-    }
-    ~own_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    own_folder(const own_folder&) = delete;
-    own_folder& operator=(const own_folder&) = delete;
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-  private:
-    std::string path_;
-};
 
 /// Processes that this one has started. None is left behind.
 class children {

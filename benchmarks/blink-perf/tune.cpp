@@ -74,7 +74,10 @@ blink::tuning find_tuning(int ranks, std::size_t largest, const tuning_measure& 
         best = seconds;
         found.most_chunk_bytes = bytes;
     }
-    if (ranks == 2) { tune_copies(8 * largest, measure, found); }
+    if (ranks == 2) {
+        tune_copies(8 * largest, measure, found);
+        tune_beside_kernels(8 * largest, measure, found);
+    }
     return found;
 }
 

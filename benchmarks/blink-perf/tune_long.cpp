@@ -40,12 +40,14 @@ template <class Passes>
     return streams < 0 ? streams : std::max(graphs, streams);
 }
 
-/// How a collective by copies is told its share over the host.
+/// How a collective is told its share over the host.
 struct shared_kind {
     collective kind;
     int blink::tuning::*share;
     std::size_t blink::tuning::*from;
     int most;
+    protocol how = protocol::copies;
+    bool in_processes = false;
 };
 
 /// Bytes of a call of which so many cross.
@@ -61,8 +63,11 @@ std::size_t tune_share(const shared_kind& k, std::size_t largest, const tuning_m
         blink::tuning t = found;
         t.*k.share = share;
         t.*k.from = 1;
-        return slower(measure,
-                      {.bytes = bytes_of(k.kind, crossing), .how = protocol::copies, .kind = k.kind, .tuned = t});
+        return slower(measure, {.bytes = bytes_of(k.kind, crossing),
+                                .how = k.how,
+                                .kind = k.kind,
+                                .in_processes = k.in_processes,
+                                .tuned = t});
     };
     found.*k.share = 0;
     const double alone = seconds(0, largest);
@@ -170,6 +175,18 @@ void tune_copies(std::size_t largest, const tuning_measure& measure, blink::tuni
     found.copies_from_captured = in_graphs;
     found.copies_all_reduce_from = all_reduced;
     found.copies_reduce_from = reduced;
+}
+
+void tune_beside_kernels(std::size_t largest, const tuning_measure& measure, blink::tuning& found) {
+    using t = blink::tuning;
+    const std::size_t least_shared = std::max(found.copies_all_reduce_from, found.host_share_all_reduce_from);
+    found.host_share_beside_kernels = 0;
+    if (found.copies_all_reduce_from == 0 || least_shared > largest) { return; }
+    blink::tuning trial = found;
+    const std::size_t from = tune_share({collective::allreduce, &t::host_share_beside_kernels,
+                                         &t::host_share_all_reduce_from, most_share, protocol::automatic, true},
+                                        largest, measure, trial);
+    if (from > 0 && from <= least_shared) { found.host_share_beside_kernels = trial.host_share_beside_kernels; }
 }
 
 } // namespace blink_perf

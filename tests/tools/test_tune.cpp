@@ -129,3 +129,47 @@ TEST_CASE("nothing goes over a host that does not help, and copies that are not 
     CHECK(t.copies_all_reduce_from == 0);
     CHECK(t.copies_reduce_from == 0);
 }
+
+namespace {
+
+/// Kernels of two processes carry 330 GB/s; the host, which begins in `begin` seconds, 40 beside them.
+double seconds_of_processes(const tuning_point& p, double begin) {
+    const auto bytes = static_cast<double>(p.bytes);
+    const bool shares = p.bytes >= std::max(p.tuned.copies_all_reduce_from, p.tuned.host_share_all_reduce_from);
+    const double share = shares ? p.tuned.host_share_beside_kernels / 1000.0 : 0;
+    if (share == 0) { return bytes / 330e9; }
+    return std::max((1 - share) * bytes / 330e9, begin + share * bytes / 40e9);
+}
+
+} // namespace
+
+TEST_CASE("the share beside the kernels of processes is measured between processes") {
+    blink::tuning t;
+    tune_beside_kernels(
+        512 * mib,
+        [](const tuning_point& p) {
+            CHECK(p.in_processes);
+            CHECK(p.how == protocol::automatic);
+            return seconds_of_processes(p, 20e-6);
+        },
+        t);
+    CHECK(t.host_share_beside_kernels == 100); // 1464 us; 1480 with 90, 1496 with 110 and 1627 with none
+    CHECK(t.host_share_all_reduce_from == blink::tuning{}.host_share_all_reduce_from); // is one process's, too
+}
+
+TEST_CASE("no share beside kernels where not all calls gain that would get it, nor where none would") {
+    blink::tuning t;
+    t.host_share_beside_kernels = 88;
+    const auto slow_host = [](const tuning_point& p) { return seconds_of_processes(p, 900e-6); };
+    tune_beside_kernels(512 * mib, slow_host, t); // 1562 us with 40 there; with 256 MiB 813 us without, 1168 with it
+    CHECK(t.host_share_beside_kernels == 0);
+
+    int measured = 0;
+    const auto counts = [&](const tuning_point&) { return ++measured, 1.0; };
+    t.copies_all_reduce_from = 0;
+    tune_beside_kernels(512 * mib, counts, t);
+    t.copies_all_reduce_from = 1024 * mib;
+    tune_beside_kernels(512 * mib, counts, t);
+    CHECK(measured == 0);
+    CHECK(t.host_share_beside_kernels == 0);
+}
