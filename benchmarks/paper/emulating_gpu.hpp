@@ -31,7 +31,7 @@ inline constexpr int resident_blocks = 132 * 2;
 
 /// What a block of that GPU spends, as blocks without links showed: with links a thousand times as fast a block takes
 /// 2.7 us a chunk of 4 KiB that it hands on and 0.8 more where it combines, and 2.7 more for 64 KiB; with as many
-/// blocks as fit, all of them together move 2.5 to 2.8 TB/s.
+/// blocks as fit, all of them together move 2.5 to 2.8 TB/s, of which the middle stands here.
 ///
 /// A thread looks at the abort word after 1024 polls (`wait_until`), here of 0.22 us each. That looks of one GPU follow
 /// one another, by 2 us, is inferred. Neither was measured alone.
@@ -39,7 +39,7 @@ inline constexpr blink::block_costs h200_costs{.chunk_us = 2.6,
                                                .block_GBps = 77,
                                                .both_ways = 2,
                                                .combine_us = 0.8,
-                                               .memory_GBps = 2800,
+                                               .memory_GBps = 2650,
                                                .latency_us = 0.2,
                                                .call_us = 5.3,
                                                .patience_us = 230,
