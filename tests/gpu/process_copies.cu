@@ -85,6 +85,17 @@ void reductions_of_any_buffers(const seat& s) {
     same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 20'000'003, 0, true, 0, 6}, 0);
 }
 
+/// So few that each thread combines many elements.
+void few_blocks(const seat& s) {
+    blink::communicator comm = s.join({.timeout = 30s, .blocks = 2, .copy_room = true});
+    reduce_all_ways<float, blink::sum>(comm, {1023, 1000003});
+    reduce_all_ways<std::uint8_t, blink::max>(comm, {300001});
+    reduce_all_ways<double, blink::avg>(comm, {70001});
+    reduce_all_ways<__half, blink::min>(comm, {170001});
+    reduce_all_ways<triple, add_triples>(comm, {70001});
+    same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 20'000'003, 0, false, 0, 6}, 0);
+}
+
 /// One rank in place and the other one apart, which neither knows of the other.
 void in_place_on_one_rank(const seat& s) {
     blink::communicator comm = s.join(with_room);
@@ -301,6 +312,7 @@ void killed(const seat& s, bool asleep) {
 int main(int argc, char** argv) {
     const std::vector<test_case> cases{
         {"copies carry reductions of any buffers", 2, reductions_of_any_buffers},
+        {"few blocks combine what copies brought", 2, few_blocks},
         {"in place on one rank alone", 2, in_place_on_one_rank},
         {"copies move into registered buffers", 2, moves_into_registered_buffers},
         {"graph replays and eager calls mix", 2, graphs},
