@@ -80,6 +80,7 @@ void reductions_of_any_buffers(const seat& s) {
     reduce_all_ways<std::uint8_t, blink::max>(comm, {1, 300001});
     reduce_all_ways<double, blink::avg>(comm, {257, 70001});
     reduce_all_ways<__half, blink::min>(comm, {70001});
+    reduce_all_ways<__half, blink::sum>(comm, {8, 70001, 300001});
     reduce_all_ways<triple, add_triples>(comm, {70001});
     same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 20'000'003, 0, false, 1, 5}, 0);
     same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 20'000'003, 0, true, 0, 6}, 0);
@@ -91,7 +92,7 @@ void few_blocks(const seat& s) {
     reduce_all_ways<float, blink::sum>(comm, {1023, 1000003});
     reduce_all_ways<std::uint8_t, blink::max>(comm, {300001});
     reduce_all_ways<double, blink::avg>(comm, {70001});
-    reduce_all_ways<__half, blink::min>(comm, {170001});
+    reduce_all_ways<__half, blink::sum>(comm, {170001});
     reduce_all_ways<triple, add_triples>(comm, {70001});
     same_as_chunks<float, blink::sum>(comm, {collective::allreduce, 20'000'003, 0, false, 0, 6}, 0);
 }

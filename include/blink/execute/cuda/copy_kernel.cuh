@@ -7,8 +7,10 @@
 
 #include <blink/core/reduction.hpp>
 #include <blink/execute/cuda/call.hpp>
+#include <blink/execute/cuda/cell.hpp>
 #include <blink/execute/cuda/check.cuh>
 #include <blink/execute/cuda/combine.hpp>
+#include <blink/execute/cuda/pair_sum.hpp>
 #include <blink/execute/cuda/vector.hpp>
 
 #include <algorithm>
@@ -34,6 +36,50 @@ struct grid_group {
     int threads;
 };
 
+/// Sums of two contributions in the GPU's own arithmetic, `Unroll` vectors of a thread with their loads under way.
+template <int Unroll, class T>
+BLINK_DEVICE_CODE inline void sum_pairs(const grid_group& group, std::uint32_t vectors, const combine_call<T>& call) {
+    const auto stride = static_cast<std::uint32_t>(group.threads);
+    auto i = static_cast<std::uint32_t>(group.thread);
+    for (; i + (Unroll - 1) * stride < vectors; i += Unroll * stride) {
+        unit<T> own[Unroll];
+        unit<T> theirs[Unroll];
+        BLINK_UNROLL
+        for (int u = 0; u < Unroll; ++u) {
+            own[u] = load<unit_elements<T>>(call.from[0], i + u * stride);
+            theirs[u] = load<unit_elements<T>>(call.from[1], i + u * stride);
+        }
+        BLINK_UNROLL
+        for (int u = 0; u < Unroll; ++u) {
+            store<unit_elements<T>>(call.to, i + u * stride, sum_of_pair<T>(own[u], theirs[u]));
+        }
+    }
+    if constexpr (Unroll > 1) {
+        for (; i < vectors; i += stride) {
+            store<unit_elements<T>>(
+                call.to, i,
+                sum_of_pair<T>(load<unit_elements<T>>(call.from[0], i), load<unit_elements<T>>(call.from[1], i)));
+        }
+    }
+}
+
+/// Elements [0, done) by whole vectors.
+template <class T, class Op>
+BLINK_DEVICE_CODE inline void combine_wide(const grid_group& group, std::uint32_t done, const combine_call<T>& call,
+                                           const chunk_io<T>& io, const Op& op) {
+    constexpr int width = full_width<T>;
+    if constexpr (sums_pairs<Op, T>) {
+        if (call.ranks == 2) {
+            return call.deep ? sum_pairs<4>(group, done / width, call) : sum_pairs<1>(group, done / width, call);
+        }
+    }
+    if (call.deep) {
+        combine_range<width, unroll_of<T, Op>>(group, 0, done, io, op, call.ranks);
+    } else {
+        combine_range<width, 1>(group, 0, done, io, op, call.ranks);
+    }
+}
+
 template <class T, class Op>
 __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block of the tree kernel
     combine_kernel(const __grid_constant__ combine_call<T> call, const __grid_constant__ Op op) {
@@ -51,11 +97,7 @@ __global__ void __launch_bounds__(block_threads, 2) // finds room beside a block
     if constexpr (width > 1) {
         if (call.wide) {
             done = call.count / width * width;
-            if (call.deep) {
-                combine_range<width, unroll_of<T, Op>>(group, 0, done, io, op, call.ranks);
-            } else {
-                combine_range<width, 1>(group, 0, done, io, op, call.ranks);
-            }
+            combine_wide(group, done, call, io, op);
         }
     }
     combine_range<1, 1>(group, done, call.count, io, op, call.ranks);
