@@ -115,7 +115,7 @@ void load_combine() {
 template <class T, class Op>
 void launch_combine(const void* const* from, int ranks, T* to, std::size_t count, const Op& op, int most_blocks,
                     cudaStream_t stream) {
-    constexpr std::size_t few = 16; // blocks; with more of them the memory is busy by the loads of their threads
+    constexpr std::size_t few = 32; // blocks; more of them combine faster than a link brings what they combine
     combine_call<T> call{{}, to, static_cast<std::uint32_t>(count), ranks, aligned(to), false};
     for (int r = 0; r < ranks; ++r) {
         call.from[r] = static_cast<const T*>(from[r]);
