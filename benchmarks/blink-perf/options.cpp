@@ -175,7 +175,8 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
            "measured calls; auto: 100 up to 256 KiB, 50 up to 4 MiB, else 20, in a graph that is replayed 8 times "
            "unless -G says otherwise")
         ->capture_default_str();
-    app.add_option("-w,--warmup_iters", o.warmup, "calls before; again for 20 ms on GPUs' streams")
+    app.add_option("-w,--warmup_iters", o.warmup,
+                   "calls before the measured ones; on streams of GPUs, repeated for 20 ms")
         ->check(CLI::Range(0, 1000000))
         ->capture_default_str();
     app.add_option("-m,--agg_iters", t.aggregate, "not built yet: calls a group");

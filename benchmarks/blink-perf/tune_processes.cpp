@@ -54,6 +54,7 @@ std::vector<std::string> command_in_processes(const options& asked, int ranks, c
     add("-w", std::to_string(asked.warmup));
     add("-c", asked.check ? "1" : "0");
     add("-G", std::to_string(often.graphs));
+    add("--registered", asked.registered ? "1" : "0");
     add("--protocol", std::string(to_string(p.how)));
     add("--blocks", std::to_string(p.blocks));
     if (p.chunk_bytes > 0) { add("--chunk", std::to_string(p.chunk_bytes)); }

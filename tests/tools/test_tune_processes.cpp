@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <variant>
 #include <vector>
@@ -63,9 +64,11 @@ TEST_CASE("the command asks blink-perf for the point, on the machine that was as
     CHECK(read.iterations == 20); // as many as `-n auto` makes of it
     CHECK(read.graphs == 10);
     CHECK(read.check);
+    CHECK(read.registered);
 
     asked.iterations = 7;
     asked.check = false;
+    asked.registered = false;
     tuning_point other = point;
     other.in_graphs = false;
     other.kind = blink::collective::broadcast;
@@ -80,6 +83,7 @@ TEST_CASE("the command asks blink-perf for the point, on the machine that was as
     CHECK(read.blocks == 8);
     CHECK(read.chunk == 4096);
     CHECK_FALSE(read.check);
+    CHECK_FALSE(read.registered);
 }
 
 TEST_CASE("the time is the one that blink-perf writes, for the tuning that it was given") {
