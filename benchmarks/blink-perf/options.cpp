@@ -27,7 +27,7 @@ Exit status: 0; 1 wrong elements, or a run that failed; 2 wrong usage, or a thin
 struct typed {
     std::string collective, min_bytes = "32M", max_bytes = "32M", step_bytes = "1M", type = "float", op = "sum";
     std::string executor = "auto", ranks, relays, chunk = "auto", how = "auto", compare, iterations = "20";
-    int threads = 1, registered = 1, aggregate = 1, graphs = -1;
+    int threads = 1, aggregate = 1, graphs = -1;
 };
 
 constexpr std::array movement_names{std::string_view{}, std::string_view{"gather"}, std::string_view{"scatter"},
@@ -204,7 +204,7 @@ std::variant<options, help_text> parse_options(int argc, const char* const* argv
         ->capture_default_str();
     app.add_option("--chunk", t.chunk, "auto, or the bytes that travel at once")->capture_default_str();
     app.add_option("--protocol", t.how, "auto, chunks, cells, all_pairs, pull or copies")->capture_default_str();
-    app.add_option("--registered", t.registered, "1: ranks store into each other's buffers; 0: through Blink's own")
+    app.add_option("--registered", o.registered, "1: ranks store into each other's buffers; 0: through Blink's own")
         ->check(CLI::Range(0, 1))
         ->capture_default_str();
     app.add_option("--blocks", o.blocks, "thread blocks a rank may use on a GPU; 0: by measurement")
